@@ -5,6 +5,7 @@ Status 0 when pgolab can work here, warnings or not; 1 when a finding is an erro
 import argparse
 import ctypes
 import errno
+import math
 import os
 import platform
 import re
@@ -26,7 +27,8 @@ from typing import Literal
 from rich.console import Console
 from rich.text import Text
 
-from pgolab import errors
+from pgolab import errors, units
+from pgolab import noise as noise_floor
 
 Level = Literal["ok", "warning", "error"]
 
@@ -35,6 +37,8 @@ TESTED_LLVM = 22
 SAMPLE_S = 0.5
 TIMEOUT_S = 20
 WHAT_WIDTH = 15
+# Up to how many seconds a comparison of two programs to within 1 % may take.
+GRADES = {"quiet": 5.0, "fair": 60.0, "poor": math.inf}
 
 # What to look for beside clang, and what to tell when it is missing.
 LLVM_TOOLS: dict[str, tuple[Level, str]] = {
@@ -61,12 +65,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Place:
-    """What is examined; `root` is where /proc and /sys are looked for."""
+    """What is examined; `root` is where /proc and /sys are looked for, noise_s how long to time."""
 
     llvm_bin: Path
     clang: Path
     project: Path
     root: Path = Path("/")
+    noise_s: float = 0.0
 
 
 Check = Callable[[Place], Finding]
@@ -350,6 +355,23 @@ def turbo(place: Place) -> Finding:
     return Finding("ok", "turbo", "not visible here")
 
 
+def noise(place: Place) -> Finding:
+    """Times a command against itself and grades the machine by what ±1 % costs here."""
+    if not place.noise_s:
+        return Finding("ok", "noise", "not measured: make doctor does")
+    try:
+        measured = noise_floor.measure(place.noise_s)
+    except errors.Failure as failure:
+        return Finding("warning", "noise", f"not measured: {failure.message}", failure.hint)
+    seconds = measured.seconds_for(0.01)
+    grade = next(name for name, most in GRADES.items() if seconds <= most)
+    value = (f"{grade}: a run differs from the next by {measured.pair_sd:.1%};"
+             f" ±1 % between two programs takes about {seconds:.0f} s")
+    if grade == "poor":
+        return Finding("warning", "noise", value, "use a quieter machine, or allow more BUDGET=")
+    return Finding("ok", "noise", value)
+
+
 def load(place: Place) -> Finding:
     averages = (text(place, "proc/loadavg") or "").split()[:3]
     if not averages:
@@ -451,7 +473,7 @@ SECTIONS: dict[str, list[Check]] = {
     "machine": [disk, memory, cpus, virtualization,
                 partial(counter, what="counters", branches=False),
                 partial(counter, what="branch records", branches=True)],
-    "quietness": [load, busy, steal, aslr, governor, turbo, smt],
+    "quietness": [noise, load, busy, steal, aslr, governor, turbo, smt],
 }
 
 
@@ -474,10 +496,12 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--llvm-bin", type=Path, nargs="?", metavar="DIR",
                         help="where LLVM's tools are (default: where the clang on PATH is)")
     parser.add_argument("--clang", type=Path, help="the compiler (default: DIR/clang)")
+    parser.add_argument("--noise", metavar="TIME", help="time a command against itself so long")
     arguments = parser.parse_args(argv)
     llvm_bin = arguments.llvm_bin or Path(shutil.which("clang") or "/clang").resolve().parent
     place = Place(llvm_bin, arguments.clang or llvm_bin / "clang",
-                  Path(__file__).resolve().parent.parent)
+                  Path(__file__).resolve().parent.parent,
+                  noise_s=units.seconds("--noise", arguments.noise) if arguments.noise else 0.0)
     console = Console(highlight=False, markup=False, emoji=False)
     levels = []
     for section, checks in SECTIONS.items():

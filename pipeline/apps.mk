@@ -1,0 +1,90 @@
+# Loads and checks the manifests of the apps.
+# Reads apps (each a directory of sample-apps/, or a path with a slash in it) and their app.mk.
+# Sets app-names and, for each of them, NAME/dir, NAME/sources, NAME/cflags, NAME/ldflags, NAME/ldlibs,
+# and makes build/NAME/manifest/{app,train,eval}: lines `key = value` for the scripts.
+
+app-dir = $(if $(findstring /,$1),$(patsubst %/,%,$1),sample-apps/$1)
+app-keys := about sources cflags ldflags ldlibs generate overlap
+workload-keys := weight output work
+
+# $(call known-key,VARIABLE): not empty when it may stand in a manifest.
+known-key = $(or $(filter $(addprefix app.,$(app-keys) dir inputs),$1),\
+    $(and $(filter train.% eval.%,$1),$(call known-workload-key,$(subst ., ,$1))))
+known-workload-key = $(if $(word 4,$1),,$(if $(word 3,$1),$(filter $(filter-out \
+    $(if $(filter train,$(firstword $1)),work output,weight),$(workload-keys)),$(word 3,$1)),$(word 2,$1)))
+
+# The names that an unknown key is compared with: every key, and this workload's own.
+candidate-keys = $(addprefix app.,$(app-keys)) $(if $(filter train.% eval.%,$1),$(addprefix \
+    $(basename $1).,$(if $(filter train.%,$1),weight,output work)))
+
+# $(call workload-names,KIND,VARIABLES): the names of the train or eval workloads among them.
+workload-names = $(sort $(foreach v,$(filter $1.%,$2),$(word 2,$(subst ., ,$v))))
+
+# Commands run in a scratch directory in which `app` is the app's directory, `inputs` its inputs.
+command-text = $(strip $(subst $(dir)/,app/,$($1)))
+
+manifest-line = $(if $($2),$1 = $(call command-text,$2)$(nl))
+define manifest-app
+name = $(name)
+dir = $(dir)
+$(call manifest-line,about,app.about)$(call manifest-line,generate,app.generate)$(call manifest-line,overlap,app.overlap)
+endef
+manifest-workloads = $(foreach w,$(call workload-names,$1,$(set-here)),$(call manifest-line,$w.command,$1.$w)$(foreach \
+    k,$(workload-keys),$(call manifest-line,$w.$k,$1.$w.$k)))
+
+define check-app-name
+$(if $(findstring ',$1)$(findstring ",$1)$(findstring $$,$1)$(findstring \,$1)$(findstring %,$1)$(findstring :,$1)$(findstring ;,$1),\
+$(call fail,the app '$1' has a character in its path that Make cannot handle,move it to a path of letters$(comma) digits and . _ + - /))
+$(if $(wildcard $(call app-dir,$1)/app.mk),,$(if $(findstring /,$1),\
+$(call fail,there is no '$(call app-dir,$1)/app.mk',APP= is a name of sample-apps/ or the path of a directory with an app.mk),\
+$(call fail,no app named '$1' in sample-apps/,$(call nearest,$1,$(sample-apps)))))
+endef
+
+define check-manifest
+$(foreach v,$(set-here),$(if $(call known-key,$v),,$(call fail,\
+unknown key '$v' in $(dir)/app.mk,$(call nearest,$v,$(call candidate-keys,$v)))))
+$(foreach k,about sources,$(if $(strip $(app.$k)),,$(call fail,\
+'app.$k' is missing in $(dir)/app.mk,see docs/manifest.md for what a manifest says)))
+$(foreach v,$(set-here),$(if $(findstring $(nl),$($v)),$(call fail,'$v' in $(dir)/app.mk has more than one line,write it in one line)))
+$(foreach s,$(app.sources),$(if $(filter $(dir)/%.c,$s),$(if $(wildcard $s),,\
+$(call fail,the source '$s' of $(name) does not exist,see app.sources in $(dir)/app.mk)),\
+$(call fail,the source '$s' of $(name) is not a C file in $(dir)/,app.sources names .c files below $$(app.dir))))
+$(foreach k,train eval,$(foreach w,$(call workload-names,$k,$(set-here)),$(if $(strip $($k.$w)),,\
+$(call fail,'$k.$w' in $(dir)/app.mk has no command,give one: $k.$w = $$(BIN) …))))
+$(if $(call workload-names,eval,$(set-here)),,$(call fail,\
+$(name) has no eval workload in $(dir)/app.mk,add one: eval.NAME = $$(BIN) …))
+endef
+
+# What the scripts fill in when a command runs.
+BIN := @BIN@
+SCALE := @SCALE@
+override PYTHON := @PYTHON@
+
+# $(call load-app,APP): includes its manifest and keeps what it says under NAME/…
+define load-app
+dir := $(call app-dir,$1)
+name := $(notdir $(call app-dir,$1))
+app.dir := $(call app-dir,$1)
+app.inputs := inputs
+before := $$(.VARIABLES)
+include $(call app-dir,$1)/app.mk
+set-here := $$(filter-out $$(before) before set-here,$$(.VARIABLES))
+$$(eval $$(value keep-app))
+endef
+
+define keep-app
+$(if $(strip $(check-manifest)),)
+$(if $(filter $(name),$(app-names)),$(call fail,there are two apps named '$(name)',give one at a time))
+app-names += $(name)
+$(name)/dir := $(dir)
+$(name)/sources := $(patsubst $(dir)/%,%,$(sort $(app.sources)))
+$(name)/cflags := $(app.cflags)
+$(name)/ldflags := $(app.ldflags)
+$(name)/ldlibs := $(app.ldlibs)
+$(name)/train-names := $(call workload-names,train,$(set-here))
+app.dir := app
+$(name)/manifest/app := $(manifest-app)
+$(name)/manifest/train := $(call manifest-workloads,train)
+$(name)/manifest/eval := $(call manifest-workloads,eval)
+$(foreach v,$(set-here),$(eval undefine $v))
+endef

@@ -1,0 +1,2 @@
+technique.rebuilt.group := calibration
+technique.rebuilt.help  := the baseline, built once more

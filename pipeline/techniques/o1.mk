@@ -1,0 +1,3 @@
+technique.o1.group  := level
+technique.o1.help   := -O1: little optimization, quick to compile
+technique.o1.cflags := -O1

@@ -1,0 +1,3 @@
+technique.o2.group  := level
+technique.o2.help   := -O2: what most programs ship with, and the usual baseline
+technique.o2.cflags := -O2

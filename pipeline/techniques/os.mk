@@ -1,0 +1,3 @@
+technique.os.group  := level
+technique.os.help   := -Os: as -O2, but for size
+technique.os.cflags := -Os

@@ -1,0 +1,8 @@
+# IR instrumentation. The profile is taken once, at -O2 without LTO: the counters are placed before
+# the passes in which -O2, -O3 and the LTO modes differ, so it matches each of them.
+technique.pgo.group         := profile
+technique.pgo.help          := profile-guided optimization, from an instrumented run of the train workloads
+technique.pgo.cflags         = -fprofile-use=$(profile)
+technique.pgo.train-cflags  := -O2 -fprofile-generate
+# A profile names the binaries it came from by build ID: without one it depends on the code alone.
+technique.pgo.train-ldflags := -Wl,--build-id=none

@@ -1,0 +1,30 @@
+# Relinks each variant in other layouts, then runs every workload on all of them: a binary that does
+# not do what the baseline does is never timed.
+# Reads build/APP/VARIANT/, the manifest and the inputs. Makes build/APP/VARIANT/layouts/N/APP and
+#   build/APP/VARIANT/verified-BASELINE   (for the baseline itself also outputs/, what others must equal)
+
+# $(eval $(call layout-rules,APP,VARIANT))
+define layout-rules
+$1/$2/wanted := $(LAYOUTS) layouts, budget $(BUDGET) for $(words $(variants)) variants
+$$(eval $$(call stamp,build/$1/$2/layouts.wanted,$1/$2/wanted))
+build/$1/$2/layouts/linked.json: build/$1/$2/$1 build/$1/$2/layouts.wanted
+	$$(call say,LAYOUTS,$1/$2)
+	$$(quiet)flock --shared $$(lock) $$(python) scripts/relink.py --binary build/$1/$2/$1 --layouts $(LAYOUTS) \
+	    --budget $(BUDGET) --variants $(words $(variants)) --link $$(call q,$$($1/$2/relink))
+endef
+
+# $(eval $(call verify-rules,APP,VARIANT))
+define verify-rules
+build/$1/$2/verified-$(BASELINE): build/$1/$2/layouts/linked.json $(if $(filter-out $(BASELINE),$2),build/$1/$(BASELINE)/verified-$(BASELINE)) \
+    build/$1/manifest/app build/$1/manifest/train build/$1/manifest/eval build/$1/inputs.sums \
+    $(call named-files,$1,train) $(call named-files,$1,eval)
+	$$(call say,VERIFY,$1/$2)
+	$$(quiet)flock --shared $$(lock) $$(python) scripts/verify.py --manifest build/$1/manifest --inputs build/$1/inputs \
+	    --binary build/$1/$2/$1 --outputs build/$1/$(BASELINE)/outputs --timeout $$(TIMEOUT) $(if $(filter $(BASELINE),$2),--record)
+	@touch $$@
+endef
+
+$(foreach a,$(app-names),$(foreach v,$(variants),$(eval $(call layout-rules,$a,$v))))
+$(foreach a,$(app-names),$(foreach v,$(variants),$(eval $(call verify-rules,$a,$v))))
+
+verified := $(foreach a,$(app-names),$(foreach v,$(variants),build/$a/$v/verified-$(BASELINE)))

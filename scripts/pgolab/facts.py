@@ -1,0 +1,108 @@
+"""What run.json says: how the run was made and what its binaries are."""
+
+import json
+import re
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pgolab import files, floor, layouts, machine, record, tool
+from pgolab.bench import Bench
+from pgolab.settings import Settings
+
+
+def git_commit() -> str | None:
+    """The commit of the working tree, with '-dirty' when it has changes; None outside git."""
+    done = subprocess.run(
+        ["git", "describe", "--always", "--abbrev=40", "--dirty", "--match="],
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def of_run(name: str, seed: int, settings: Settings, clang: Path) -> dict[str, Any]:
+    """Everything in run.json but the apps."""
+    return {
+        "schema": record.SCHEMA,
+        "run": name,
+        "settings": asdict(settings) | {"aa_floor": floor.known()},
+        "seed": seed,
+        "git_commit": git_commit(),
+        "toolchain": {
+            "clang": str(clang),
+            "clang_version": tool.output([clang, "--version"]).split("\n")[0],
+            "lld_version": tool.output([clang.parent / "ld.lld", "--version"]).split("\n")[0],
+            "hyperfine_version": tool.output(["hyperfine", "--version"]).strip(),
+        },
+        "machine": machine.facts(),
+        "apps": {},
+    }
+
+
+def sections(size: Path, binary: Path) -> dict[str, int]:
+    """Bytes of each section that takes part in the running program."""
+    lines = tool.output([size, "-A", "-d", binary]).splitlines()
+    rows = (re.fullmatch(r"(\.\S+)\s+(\d+)\s+(\d+)", line) for line in lines)
+    return {row[1]: int(row[2]) for row in rows if row and int(row[3])}
+
+
+def build_costs(directory: Path) -> dict[str, float | int]:
+    """What compilers and linker used for the build in a directory.
+
+    Wall seconds only when its commands ran one at a time.
+    """
+    costs = [path.read_text(encoding="utf-8").split() for path in directory.rglob("*.cost")]
+    total: dict[str, float | int] = {
+        "build_cpu_s": round(sum(float(c[1]) + float(c[2]) for c in costs), 3),
+        "build_peak_rss_bytes": max(int(c[3]) for c in costs) * 1024,
+    }
+    if all(c[4] == "1" for c in costs):
+        total["build_wall_s"] = round(sum(float(c[0]) for c in costs), 3)
+    return total
+
+
+def of_binary(binary: Path, count: int, size: Path) -> dict[str, Any]:
+    """Facts about a variant's binary and its layouts."""
+    found: dict[str, Any] = {
+        "sha256": files.sha256(binary),
+        "file_bytes": binary.stat().st_size,
+        "sections": sections(size, binary),
+        "layouts": [files.sha256(layouts.path(binary, n)) for n in range(count)],
+        "relinks": layouts.facts(binary),
+    }
+    return found | build_costs(binary.parent)
+
+
+def of_profile(app: str, name: str) -> dict[str, Any]:
+    """What training noted about a profile, and what the instrumented build cost."""
+    path = Path("profiles") / app / f"{name}.json"
+    noted: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return noted | {"instrumented": build_costs(Path("build") / app / f"{name}-train")}
+
+
+def of_app(bench: Bench, binaries: dict[str, Path], clang: Path) -> dict[str, Any]:
+    """Facts about an app: workloads with their scales, variants with their binaries."""
+    size = clang.parent / "llvm-size"
+    known = {p.stem for p in (Path("profiles") / bench.app.name).glob("*.profdata")}
+    used = {v: next((t for t in v.split("-") if t in known), None) for v in binaries}
+    return {
+        "about": bench.app.about,
+        "layouts": bench.layouts,
+        "pinned_cpu": bench.hyperfine.cpu,
+        "workloads": {
+            one.name: {
+                "command": list(one.words),
+                "scale": bench.scales[one.name],
+                "work": list(one.work) if one.work else None,
+            }
+            for one in bench.workloads
+        },
+        "variants": {
+            v: of_binary(binary, bench.layouts, size)
+            | {"profile": used[v]}
+            for v, binary in binaries.items()
+        },
+        "profiles": {p: of_profile(bench.app.name, p) for p in used.values() if p},
+    }

@@ -1,0 +1,73 @@
+"""Link a variant again in other layouts.
+
+Layout N is the link with `--randomize-section-padding=N`: the same code, each function at another
+place. The first relink is timed; there are fewer layouts, though at least 4, where all of them
+would take more than a tenth of the measuring budget.
+"""
+
+import json
+import os
+import resource
+import shlex
+import shutil
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from pgolab import errors, files, layouts, timing, tool, units
+
+LEAST = 4
+SHARE_OF_BUDGET = 0.1
+
+
+def relink(link: list[str], binary: Path, number: int) -> None:
+    """Makes layout number of a variant; objects are in the obj directory beside the binary."""
+    made = layouts.path(binary, number).resolve()
+    made.parent.mkdir(parents=True)
+    padding = f"-Wl,--randomize-section-padding={number}"
+    with timing.busy("compilers"):
+        tool.output([*link, padding, "-o", made], binary.parent / "obj")
+
+
+def affordable(wanted: int, one_s: float, budget_s: float) -> int:
+    """How many layouts to make when a relink takes one_s and all may take budget_s."""
+    return max(min(wanted, LEAST), min(wanted, 1 + int(budget_s / one_s)))
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = errors.Parser(description=__doc__)
+    parser.add_argument("--binary", type=Path, required=True)
+    parser.add_argument("--layouts", required=True, help="as many as this, layout 0 included")
+    parser.add_argument("--budget", required=True, help="for measuring the app")
+    parser.add_argument("--variants", type=int, required=True, help="that share the budget")
+    parser.add_argument("--link", required=True, help="the link command, run in obj/")
+    args = parser.parse_args(argv)
+    wanted = units.count("LAYOUTS", args.layouts)
+    share = SHARE_OF_BUDGET * units.seconds("BUDGET", args.budget) / args.variants
+    link = shlex.split(args.link)
+    directory = args.binary.parent / "layouts"
+    if directory.exists():
+        shutil.rmtree(directory)
+    directory.mkdir()
+    start = time.monotonic()
+    number = 1
+    if wanted > 1:
+        relink(link, args.binary, 1)
+        workers = os.cpu_count() or 1
+        number = affordable(wanted, (time.monotonic() - start) / workers, share)
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(lambda n: relink(link, args.binary, n), range(2, number)))
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    facts = {
+        "layouts": number,
+        "wanted": wanted,
+        "wall_s": round(time.monotonic() - start, 3),
+        "cpu_s": round(used.ru_utime + used.ru_stime, 3),
+    }
+    files.write_text(directory / "linked.json", json.dumps(facts) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,132 @@
+"""Run the train workloads on an instrumented binary and merge what they recorded.
+
+Each workload counts equally, or by its weight, however long it ran. The profile keeps its time
+stamp when training gives the same bytes again, so that nothing is rebuilt.
+"""
+
+import argparse
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pgolab import errors, files, manifest, timing, tool, units, workload
+from pgolab.errors import Failure
+from pgolab.manifest import Manifest, Workload
+
+# Merge weights are whole numbers; the largest total gets this one, so that the others are within
+# half a percent of what they should be.
+FINEST_WEIGHT = 100
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What one workload gave: its merged profile, the sum of its counters, its cost."""
+
+    workload: Workload
+    profile: Path
+    raw_profiles: int
+    total_count: int
+    wall_s: float
+    cpu_s: float
+
+
+def total_count(profdata: Path, profile: Path) -> int:
+    """The sum of all counters of a profile, as llvm-profdata tells it."""
+    text = tool.output([profdata, "show", "--detailed-summary", profile])
+    match = re.search(r"^Total count: (\d+)$", text, re.MULTILINE)
+    if not match:
+        raise Failure(f"'{profdata} show' printed no total count", "is it from LLVM 14 or newer?")
+    return int(match[1])
+
+
+def train(app: Manifest, one: Workload, args: argparse.Namespace, raw: Path, work: Path) -> Trained:
+    """Runs one workload; Failure when it fails or records nothing."""
+    where = workload.scratch(work, app, args.inputs)
+    own = files.empty_directory(raw / one.name)
+    (where / "train").symlink_to(args.binary.resolve())
+    outcome = workload.run(
+        one.command("./train"),
+        where,
+        args.timeout,
+        f"'{one.label}' of {app.name}",
+        {"LLVM_PROFILE_FILE": f"{own.resolve()}/%m_%p.profraw"},
+    )
+    output = workload.tail(outcome.stdout + outcome.stderr)
+    if outcome.status != 0:
+        raise Failure(
+            f"'{one.label}' of {app.name} {workload.describe(outcome.status)} in training",
+            "a train workload has to end by itself with status 0",
+            output,
+        )
+    recorded = sorted(p for p in own.glob("*.profraw") if p.stat().st_size)
+    if not recorded:
+        raise Failure(
+            f"'{one.label}' of {app.name} wrote no raw profile",
+            "the program has to end by returning from main or by exit(), not _exit() or a signal",
+            output,
+        )
+    merged = raw / f"{one.name}.profdata"
+    tool.output([args.profdata, "merge", "-o", merged, *recorded])
+    count = total_count(args.profdata, merged)
+    if count == 0:
+        raise Failure(
+            f"'{one.label}' of {app.name} wrote a raw profile with all counters zero",
+            "does it run the program's own code? the command needs $(BIN)",
+            output,
+        )
+    return Trained(one, merged, len(recorded), count, outcome.wall_s, outcome.cpu_s)
+
+
+def merge_weights(trained: list[Trained]) -> list[int]:
+    """Whole-number weights that make the counters of each workload sum to its share."""
+    wanted = [t.workload.weight / t.total_count for t in trained]
+    return [max(1, round(FINEST_WEIGHT * w / min(wanted))) for w in wanted]
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = errors.Parser(description=__doc__)
+    parser.add_argument("--manifest", type=Path, required=True)
+    parser.add_argument("--inputs", type=Path, required=True)
+    parser.add_argument("--binary", type=Path, required=True, help="the instrumented build")
+    parser.add_argument("--profdata", type=Path, required=True, help="llvm-profdata")
+    parser.add_argument("--timeout", required=True)
+    parser.add_argument("--profile", type=Path, required=True, help="the merged profile to make")
+    args = parser.parse_args(argv)
+    args.timeout = units.seconds("TIMEOUT", args.timeout)
+    app = manifest.load(args.manifest, ("train",))
+    if not app.workloads:
+        raise Failure(
+            f"{app.name} has no train workload", "add one to its app.mk: train.NAME = $(BIN) …"
+        )
+    raw = files.empty_directory(args.binary.parent / "raw")
+    work = args.binary.parent / "work"
+    trained = [train(app, one, args, raw, work) for one in app.workloads]
+    weights = merge_weights(trained)
+    merged = raw / "merged.profdata"
+    inputs = [f"--weighted-input={w},{t.profile}" for w, t in zip(weights, trained)]
+    with timing.busy("compilers"):
+        tool.output([args.profdata, "merge", "-o", merged, *inputs])
+    facts = {
+        "sha256": files.sha256(merged),
+        "tool": tool.output([args.profdata, "--version"]).split("\n")[0].strip(),
+        "workloads": {
+            t.workload.name: {
+                "weight": t.workload.weight,
+                "merge_weight": weight,
+                "raw_profiles": t.raw_profiles,
+                "total_count": t.total_count,
+                "wall_s": round(t.wall_s, 3),
+                "cpu_s": round(t.cpu_s, 3),
+            }
+            for t, weight in zip(trained, weights)
+        },
+    }
+    files.write_text(args.profile.with_suffix(".json"), json.dumps(facts, indent=2) + "\n")
+    files.replace_if_changed(merged, args.profile)
+    return 0
+
+
+if __name__ == "__main__":
+    errors.run(main)

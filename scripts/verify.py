@@ -1,0 +1,124 @@
+"""Run every workload on all layouts of a variant and compare with what the baseline did.
+
+Exit status, standard output and the files named by eval.NAME.output have to be the same, byte for
+byte. With --record the binary is the baseline itself: it runs twice, has to agree with itself, and
+what it printed is kept for the others.
+"""
+
+import argparse
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+from pgolab import errors, files, layouts, manifest, units, workload
+from pgolab.errors import Failure
+from pgolab.manifest import Manifest, Workload
+
+DIFF_LINES = 12
+
+
+def observe(
+    app: Manifest, one: Workload, binary: Path, args: argparse.Namespace
+) -> dict[str, bytes]:
+    """Runs a workload once; its output by name: 'standard output' and the declared files."""
+    where = workload.scratch(args.binary.parent / "work", app, args.inputs)
+    (where / "verify").symlink_to(binary.resolve())
+    outcome = workload.run(
+        one.command("./verify"),
+        where,
+        args.timeout,
+        f"'{one.label}' of {app.name}",
+        {"PGOLAB_METRICS": str((where / "metrics").resolve())},
+    )
+    if outcome.status != 0:
+        raise Failure(
+            f"'{one.label}' of {app.name} {workload.describe(outcome.status)} with {args.variant}",
+            "a workload has to end with status 0",
+            workload.tail(outcome.stdout + outcome.stderr),
+        )
+    seen = {"standard output": outcome.stdout}
+    for name in one.outputs:
+        if not (where / name).is_file():
+            raise Failure(
+                f"'{one.label}' of {app.name} made no file '{name}' with {args.variant}",
+                f"{one.label}.output names files relative to the directory where it runs",
+            )
+        seen[name] = (where / name).read_bytes()
+    return seen
+
+
+def difference(expected: bytes, actual: bytes) -> list[str]:
+    """The start of a unified diff, or where binary outputs first differ."""
+    try:
+        old, new = (data.decode("utf-8").splitlines() for data in (expected, actual))
+    except UnicodeDecodeError:
+        same = next(
+            (i for i, (a, b) in enumerate(zip(expected, actual)) if a != b),
+            min(len(expected), len(actual)),
+        )
+        return [f"{len(expected)} and {len(actual)} bytes; the first difference is at byte {same}"]
+    lines = list(difflib.unified_diff(old, new, "baseline", "variant", lineterm="", n=1))
+    return [line[:200] for line in lines[:DIFF_LINES]] + ["…"] * (len(lines) > DIFF_LINES)
+
+
+def compare(what: str, expected: dict[str, bytes], actual: dict[str, bytes], hint: str) -> None:
+    """Failure with a diff when two observations differ."""
+    for name, data in expected.items():
+        if actual[name] != data:
+            raise Failure(f"{what}: {name}", hint, difference(data, actual[name]))
+
+
+def record(app: Manifest, args: argparse.Namespace) -> None:
+    """Keeps what the baseline does, if it does the same twice."""
+    kept = files.empty_directory(args.outputs.with_suffix(".new"))
+    for one in app.workloads:
+        first, second = (observe(app, one, args.binary, args) for _ in range(2))
+        compare(
+            f"'{one.label}' of {app.name} gives another output each time",
+            first,
+            second,
+            "make the program deterministic: no addresses, times or random seeds in its output",
+        )
+        for number, data in enumerate(first.values()):
+            (kept / f"{one.label}.{number}").write_bytes(data)
+    files.empty_directory(args.outputs).rmdir()
+    kept.rename(args.outputs)
+
+
+def check(app: Manifest, binary: Path, args: argparse.Namespace) -> None:
+    """Failure when the binary does not do what the baseline did."""
+    for one in app.workloads:
+        seen = observe(app, one, binary, args)
+        expected = {
+            name: (args.outputs / f"{one.label}.{number}").read_bytes()
+            for number, name in enumerate(seen)
+        }
+        compare(
+            f"{args.variant} of {app.name} does not do what the baseline does on '{one.label}'",
+            expected,
+            seen,
+            f"it will not be timed; a miscompilation or undefined behaviour: run {binary} yourself",
+        )
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = errors.Parser(description=__doc__)
+    parser.add_argument("--manifest", type=Path, required=True)
+    parser.add_argument("--inputs", type=Path, required=True)
+    parser.add_argument("--binary", type=Path, required=True)
+    parser.add_argument("--outputs", type=Path, required=True, help="what the baseline printed")
+    parser.add_argument("--timeout", required=True)
+    parser.add_argument("--record", action="store_true", help="the binary is the baseline")
+    args = parser.parse_args(argv)
+    args.timeout = units.seconds("TIMEOUT", args.timeout)
+    args.variant = args.binary.parent.name
+    app = manifest.load(args.manifest)
+    if args.record:
+        record(app, args)
+    for binary in layouts.of(args.binary):
+        check(app, binary, args)
+    return 0
+
+
+if __name__ == "__main__":
+    errors.run(main)

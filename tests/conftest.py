@@ -1,0 +1,92 @@
+"""Fixtures: a private copy of the project to run make in, and a tiny app to run it on."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "scripts"))
+
+TINY = ROOT / "tests" / "fixtures" / "tiny"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project, without anything built, in a directory of its own."""
+
+    root: Path
+
+    def make(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Runs make there; environment adds variables."""
+        foreign = ("MAKE", "MFLAGS", "PGOLAB")
+        own = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
+        return subprocess.run(
+            ["make", *arguments],
+            cwd=self.root,
+            env=own | environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+
+    def ok(self, *arguments: str, **environment: str) -> str:
+        """Runs make, which has to succeed; its standard output."""
+        done = self.make(*arguments, **environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def error(self, *arguments: str, **environment: str) -> str:
+        """Runs make, which has to fail; its standard error, of pgolab's form."""
+        done = self.make(*arguments, **environment)
+        assert done.returncode != 0, done.stdout
+        lines = done.stderr.splitlines()
+        assert lines[0].startswith("pgolab: "), done.stderr
+        assert any(line.startswith("hint: ") for line in lines), done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stderr
+
+    def app(self, name: str = "tiny", path: str = "apps") -> Path:
+        """A copy of the tiny app; give it to make as APP=apps/NAME."""
+        target = self.root / path / name
+        shutil.copytree(TINY, target)
+        return target
+
+
+def copy_project(target: Path) -> Project:
+    """The parts of the project that a build needs."""
+    target.mkdir(parents=True)
+    for name in ("Makefile", "pipeline", "scripts"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, target / name)
+    (target / "sample-apps").mkdir()
+    (target / "results").mkdir()
+    return Project(target)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A copy of the project with the tiny app in apps/tiny."""
+    made = copy_project(tmp_path / "pgolab")
+    made.app()
+    return made
+
+
+@pytest.fixture
+def new_project(tmp_path: Path) -> Callable[[str], Project]:
+    """Makes a copy of the project in a directory of the given name."""
+    return lambda name: copy_project(tmp_path / name)
+
+
+def steps(output: str) -> list[str]:
+    """What make said it did: 'CC tiny/o2/main.o' and the like, sorted."""
+    lines = (line.split() for line in output.splitlines())
+    return sorted(f"{w[0]} {w[1]}" for w in lines if len(w) == 2 and w[0].isupper())
