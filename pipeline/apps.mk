@@ -1,8 +1,10 @@
 # Loads and checks the manifests of the apps.
 # Reads apps (each a directory of sample-apps/, or a path with a slash in it) and their app.mk.
-# Sets app-names and, for each of them, NAME/dir, NAME/sources, NAME/cflags, NAME/ldflags, NAME/ldlibs,
-# and makes build/NAME/manifest/{app,train,eval}: lines `key = value` for the scripts.
+# Sets app-names and, for each of them, NAME/dir, NAME/about, NAME/sources, NAME/cflags, NAME/ldflags,
+# NAME/ldlibs, NAME/train-names, NAME/eval-names and NAME/manifest/{app,train,eval}: lines `key = value`
+# that train.mk writes to files for the scripts.
 
+app-names :=
 app-dir = $(if $(findstring /,$1),$(patsubst %/,%,$1),sample-apps/$1)
 app-keys := about sources cflags ldflags ldlibs generate overlap
 workload-keys := weight output work
@@ -32,8 +34,10 @@ endef
 manifest-workloads = $(foreach w,$(call workload-names,$1,$(set-here)),$(call manifest-line,$w.command,$1.$w)$(foreach \
     k,$(workload-keys),$(call manifest-line,$w.$k,$1.$w.$k)))
 
+odd-characters := ' " ` $$ \ % : ; ( ) [ ] { } < > & | * ? ! $(hash) = ~ $(comma)
+
 define check-app-name
-$(if $(findstring ',$1)$(findstring ",$1)$(findstring $$,$1)$(findstring \,$1)$(findstring %,$1)$(findstring :,$1)$(findstring ;,$1),\
+$(if $(strip $(foreach c,$(odd-characters),$(findstring $c,$1))),\
 $(call fail,the app '$1' has a character in its path that Make cannot handle,move it to a path of letters$(comma) digits and . _ + - /))
 $(if $(wildcard $(call app-dir,$1)/app.mk),,$(if $(findstring /,$1),\
 $(call fail,there is no '$(call app-dir,$1)/app.mk',APP= is a name of sample-apps/ or the path of a directory with an app.mk),\
@@ -81,7 +85,9 @@ $(name)/sources := $(patsubst $(dir)/%,%,$(sort $(app.sources)))
 $(name)/cflags := $(app.cflags)
 $(name)/ldflags := $(app.ldflags)
 $(name)/ldlibs := $(app.ldlibs)
+$(name)/about := $(app.about)
 $(name)/train-names := $(call workload-names,train,$(set-here))
+$(name)/eval-names := $(call workload-names,eval,$(set-here))
 app.dir := app
 $(name)/manifest/app := $(manifest-app)
 $(name)/manifest/train := $(call manifest-workloads,train)

@@ -3,6 +3,7 @@
 empty :=
 space := $(empty) $(empty)
 comma := ,
+hash := \#
 define nl
 
 
@@ -13,6 +14,9 @@ q = '$(subst ','\'',$1)'
 
 # $(call same,A,B): not empty when the two texts are equal.
 same = $(if $(subst x$1,,x$2)$(subst x$2,,x$1),,yes)
+
+# $(call unique,WORDS): each once, where it first stands.
+unique = $(if $1,$(strip $(firstword $1) $(call unique,$(filter-out $(firstword $1),$1))))
 
 # $(call chomp,TEXT): without its last newline, which $(file <…) sometimes keeps.
 chomp = $(subst $(nl)|end|,|end|,$1|end|)

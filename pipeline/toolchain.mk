@@ -5,7 +5,7 @@
 python := $(if $(PYTHON),PGOLAB_PYTHON=$(call q,$(PYTHON)) )scripts/python
 
 llvm-installed := $(sort $(wildcard /usr/lib/llvm-[0-9][0-9]/bin/clang))
-clang-found := $(if $(CLANG),$(or $(if $(findstring /,$(CLANG)),$(wildcard $(CLANG))),$(call find-program,$(CLANG))),$(or \
+clang-found := $(if $(CLANG),$(if $(findstring /,$(CLANG)),$(wildcard $(CLANG)),$(call find-program,$(CLANG))),$(or \
     $(filter /usr/lib/llvm-22/%,$(llvm-installed)),$(lastword $(llvm-installed)),$(call find-program,clang)))
 
 llvm-bin := $(patsubst %/,%,$(dir $(realpath $(clang-found))))

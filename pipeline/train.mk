@@ -5,8 +5,9 @@
 
 # The files of the app that its commands name: a change of one makes the inputs and profiles anew.
 # $(call named-files,APP,MANIFEST PART)
-named-files = $(wildcard $(patsubst app/%,$($1/dir)/%,$(filter app/%,$($1/manifest/$2))) \
-    $(patsubst inputs/%,build/$1/inputs/%,$(filter inputs/%,$($1/manifest/$2))))
+named-words = $(subst =, ,$($1/manifest/$2))
+named-files = $(wildcard $(patsubst app/%,$($1/dir)/%,$(filter app/%,$(call named-words,$1,$2))) \
+    $(patsubst inputs/%,build/$1/inputs/%,$(filter inputs/%,$(call named-words,$1,$2))))
 
 # $(eval $(call manifest-rules,APP))
 define manifest-rules

@@ -3,11 +3,13 @@
 # Reads build/APP/VARIANT/, the manifest and the inputs. Makes build/APP/VARIANT/layouts/N/APP and
 #   build/APP/VARIANT/verified-BASELINE   (for the baseline itself also outputs/, what others must equal)
 
+# $(call other-budget,FILE): FORCE when another budget left fewer layouts than were wanted.
+other-budget = $(if $(wildcard $1),$(if $(call same,$(call chomp,$(file <$1)),$(BUDGET)),,FORCE))
+
 # $(eval $(call layout-rules,APP,VARIANT))
 define layout-rules
-$1/$2/wanted := $(LAYOUTS) layouts, budget $(BUDGET) for $(words $(variants)) variants
-$$(eval $$(call stamp,build/$1/$2/layouts.wanted,$1/$2/wanted))
-build/$1/$2/layouts/linked.json: build/$1/$2/$1 build/$1/$2/layouts.wanted
+$$(eval $$(call stamp,build/$1/$2/layouts.wanted,LAYOUTS))
+build/$1/$2/layouts/linked.json: build/$1/$2/$1 build/$1/$2/layouts.wanted $(call other-budget,build/$1/$2/layouts/limited)
 	$$(call say,LAYOUTS,$1/$2)
 	$$(quiet)flock --shared $$(lock) $$(python) scripts/relink.py --binary build/$1/$2/$1 --layouts $(LAYOUTS) \
 	    --budget $(BUDGET) --variants $(words $(variants)) --link $$(call q,$$($1/$2/relink))

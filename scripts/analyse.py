@@ -197,6 +197,7 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     run = record.read_run(args.run)
     samples = record.read_rows(args.run / "samples.csv", Sample)
+    record.check_samples(args.run / "samples.csv", samples, run)
     metrics = record.read_rows(args.run / "metrics.csv", Metric)
     summary: dict[str, Any] = {
         "schema": SCHEMA,

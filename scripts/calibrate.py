@@ -7,6 +7,7 @@ linked in another layout, built once more) and against itself with 1, 2 and 5 % 
 import json
 import math
 import secrets
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -93,7 +94,12 @@ def result_of(sessions: list[dict[str, Any]]) -> dict[str, Any]:
     per_block_s = sum(s["wall_s"] for s in good) / sum(s["blocks"] + s["dropped"] + 1 for s in good)
     commands = len(IDENTICAL) + len(SLOWER) + round(math.sqrt(len(SLOWER) + 2))
     blocks = max(2, int(0.9 * SESSION_S / (per_block_s * 3 / commands)))
-    sd = float(np.median([s["arms"][COPY]["se"] * math.sqrt(s["blocks"]) for s in good]))
+    # Copies share their layouts, so their error is that of blocks alone; relinks add the layouts'.
+    block_var = float(np.median([s["arms"][COPY]["se"] ** 2 * s["blocks"] for s in good]))
+    relinked = [s["arms"][RELINKED] | {"blocks": s["blocks"]} for s in good]
+    layout_var = np.median([(r["se"] ** 2 - block_var / r["blocks"]) * r["n"] for r in relinked])
+    units = int(np.median([r["n"] for r in relinked]))
+    unit_var = max(0.0, float(layout_var)) + block_var * units / blocks
     return {
         "sessions": len(good),
         "noisy_sessions": len(sessions) - len(good),
@@ -102,9 +108,12 @@ def result_of(sessions: list[dict[str, Any]]) -> dict[str, Any]:
         "wrong_direction": wrong,
         "slowdown_seen": {a: round(math.expm1(means[a].mean), 5) for a in SLOWER},
         "aa_floor": round(math.expm1(aa_floor), 6),
-        "block_sd": round(sd, 6),
+        "block_sd": round(math.sqrt(block_var), 6),
+        "layout_sd": round(math.sqrt(max(0.0, float(layout_var))), 6),
         "budget_s": SESSION_S,
-        "smallest_effect": round(math.expm1(stats.smallest_effect(sd, blocks)), 6),
+        "smallest_effect": round(
+            math.expm1(stats.smallest_effect(math.sqrt(unit_var), max(2, units))), 6
+        ),
     }
 
 
@@ -130,6 +139,8 @@ def show(result: dict[str, Any], console: Console) -> None:
             f" {result['wrong_direction'][arm]}"
         )
     console.print(
+        f"\none pair of blocks differs by {percent(result['block_sd'])}, one pair of layouts by"
+        f" {percent(result['layout_sd'])} (standard deviations)"
         f"\nA/A floor: {percent(result['aa_floor'])}; no smaller difference is called faster or"
         f" slower from now on.\nTwo variants in {result['budget_s']:g} s: 80 % of runs find"
         f" {percent(result['smallest_effect'])}.\nkept in {floor.PATH}"
@@ -152,12 +163,14 @@ def main(argv: Sequence[str]) -> int:
     scales: dict[str, int] = {}
     end = time.monotonic() + chosen.budget_s
     console = Console(width=80, highlight=False, markup=False)
+    where = files.work_directory(floor.PATH.parent, "calibration")
     while time.monotonic() < end or len(sessions) < FEWEST_SESSIONS:
-        bench = Bench(app, BUILD / "inputs", staged(), run_settings, BUILD / "bench")
+        bench = Bench(app, BUILD / "inputs", staged(), run_settings, where)
         with lock.alone(args.lock):
             bench.choose_scales()
         scales = bench.scales
         sessions.append(session(bench, rng, time.monotonic() + session_s, args.lock))
+    shutil.rmtree(where)
     if sum(not s["noisy"] for s in sessions) < FEWEST_SESSIONS:
         raise Failure(
             f"{len(sessions)} sessions, nearly all of them disturbed: this machine is too noisy",

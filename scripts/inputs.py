@@ -39,7 +39,7 @@ def generate(app: Manifest, inputs: Path, timeout: float) -> None:
 def data_files(one: Workload, where: Path) -> set[Path]:
     """The files that a workload's command names as data: neither its program nor a script."""
     found: set[Path] = set()
-    for word in one.words[1:]:
+    for word in (part for word in one.words[1:] for part in word.split("=")):
         path = where / word
         if word.startswith(("app/", "inputs/")) and path.exists():
             members = path.rglob("*") if path.is_dir() else [path]

@@ -7,6 +7,7 @@ Prints the directory of the run.
 
 import json
 import secrets
+import shutil
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -100,7 +101,7 @@ def main(argv: Sequence[str]) -> int:
     seed = secrets.randbits(32)
     rng = np.random.default_rng(seed)
     name = f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.choice(WORDS)}"
-    partial = files.empty_directory(Path("results") / f".{name}")
+    partial = files.work_directory(Path("results"), name)
     run = facts.of_run(name, seed, chosen, args.clang)
     samples_file = record.Writer(partial / "samples.csv", Sample)
     metrics_file = record.Writer(partial / "metrics.csv", Metric)
@@ -114,12 +115,13 @@ def main(argv: Sequence[str]) -> int:
         app = manifest.load(where / "manifest")
         binaries = {v: where / v / app_name for v in args.variants}
         staged = {v: layouts.of(binary) for v, binary in binaries.items()}
-        bench = Bench(app, where / "inputs", staged, chosen, where / "bench")
+        bench = Bench(app, where / "inputs", staged, chosen, partial / "bench")
         if chosen.metric == "instructions":
             found = count_app(bench)
         else:
             found = time_app(bench, rng, args.lock, write)
         run["apps"][app_name] = facts.of_app(bench, binaries, args.clang) | found
+        shutil.rmtree(partial / "bench")
     samples_file.close()
     metrics_file.close()
     files.write_text(partial / "run.json", json.dumps(run, indent=1) + "\n")

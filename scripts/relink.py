@@ -65,6 +65,8 @@ def main(argv: Sequence[str]) -> int:
         "wall_s": round(time.monotonic() - start, 3),
         "cpu_s": round(used.ru_utime + used.ru_stime, 3),
     }
+    if number < wanted:
+        files.write_text(directory / "limited", args.budget + "\n")
     files.write_text(directory / "linked.json", json.dumps(facts) + "\n")
     return 0
 

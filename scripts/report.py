@@ -14,7 +14,8 @@ from pgolab import errors, record
 from pgolab.errors import Failure
 
 WIDTH = 80
-WORKLOADS_A_TABLE = 4
+GAP = 3  # columns between two of a table
+PREFIXES = {"G": 1e9, "M": 1e6, "k": 1e3}
 COLOURS = {"faster": "green", "slower": "red", "same": "blue", "inconclusive": "yellow"}
 WORDS = {
     "o1": "-O1", "o2": "-O2", "o3": "-O3", "os": "-Os",
@@ -26,6 +27,10 @@ def in_words(variant: str, baseline: str) -> str:
     """'PGO with ThinLTO': what a variant adds to the baseline."""
     added = [t for t in variant.split("-") if t not in baseline.split("-")]
     return " with ".join(WORDS.get(t, t) for t in added) or variant
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
 def percent(share: float) -> str:
@@ -40,20 +45,25 @@ def times(result: dict[str, Any]) -> str:
     return f"{result['speedup']:.3f} [{low:.3f}, {high:.3f}]"
 
 
-def size(count: float) -> str:
-    """Bytes in three digits."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 999.5 or unit == "GB":
-            break
-        count /= 1000
-    return f"{count:.3g} {unit}"
+def three_digits(value: float) -> str:
+    """A number to three digits, without an exponent."""
+    decimals = 0 if value >= 99.95 else 1 if value >= 9.995 else 2
+    return f"{value:.{decimals}f}"
+
+
+def quantity(value: float, unit: str) -> str:
+    """'8.57 G products/s', '17.4 kB': three digits, with a prefix where the number is long."""
+    prefix = next((p for p, size in PREFIXES.items() if value >= 9.995 * size), "")
+    space = " " if prefix and len(unit) > 1 else ""
+    return f"{three_digits(value / PREFIXES.get(prefix, 1))} {prefix}{space}{unit}"
 
 
 def conditions(name: str, app: dict[str, Any]) -> str:
     """How the app was measured."""
     precision, dropped = app["precision"], app["dropped_blocks"]
+    count = len(next(iter(app["variants"].values()))["workloads"])
     parts = [
-        f"{name}: {len(next(iter(app['variants'].values()))['workloads'])} eval workloads",
+        f"{name}: {plural(count, 'eval workload')}",
         f"{app['blocks']} blocks" + (f" ({dropped} dropped)" if dropped else ""),
         f"±{percent(precision['reached'])} (target {percent(precision['target'])}"
         + ("" if precision["met"] else ", not met: the budget ended") + ")",
@@ -65,25 +75,30 @@ def conditions(name: str, app: dict[str, Any]) -> str:
 
 def table(*headers: str) -> Table:
     """An empty table with a left column and right ones."""
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1), show_edge=False)
     for number, header in enumerate(headers):
         made.add_column(header, justify="right" if number else "left", no_wrap=True)
     return made
 
 
 def speedups(app: dict[str, Any]) -> Table:
-    made = table("variant", "speedup", "verdict", "text", "compiling", "training")
+    """Speedups with verdicts, spread between layouts, text size, CPU time of the build.
+
+    The build of a variant with a profile is given as its own plus that of the training.
+    """
+    made = table("variant", "speedup", "verdict", "layouts", "text", "build")
     made.columns[2].justify = "left"
     for variant, result in app["variants"].items():
         costs = result["costs"]
-        training = f"{costs['train_build_cpu_s'] + costs['train_wall_s']:.1f} s"
+        training = costs.get("train_build_cpu_s", 0.0) + costs.get("train_wall_s", 0.0)
+        spread = result.get("layout_spread")
         made.add_row(
             variant,
             times(result),
             Text(result["verdict"], COLOURS.get(result["verdict"], "")),
-            size(costs["text_bytes"]),
-            f"{costs['build_cpu_s']:.1f} s",
-            training if "train_wall_s" in costs else "",
+            percent(spread["sd"]) if spread else "",
+            quantity(costs["text_bytes"], "B"),
+            f"{costs['build_cpu_s']:.1f}" + (f"+{training:.1f} s" if training else " s"),
         )
     return made
 
@@ -101,26 +116,46 @@ def instructions(app: dict[str, Any]) -> Table:
 def workload_cell(result: dict[str, Any]) -> str:
     """Throughput, or the time where the work is not known."""
     if "throughput" in result:
-        return f"{result['throughput']['value']:.4g} {result['throughput']['unit']}"
+        return quantity(result["throughput"]["value"], result["throughput"]["unit"])
     return f"{result['median_s'] * 1e3:.3g} ms"
 
 
 def workloads(app: dict[str, Any]) -> list[Table]:
-    """Throughput per eval workload, a few workloads a table."""
-    names = list(next(iter(app["variants"].values()))["workloads"])
+    """Throughput per eval workload, as many workloads a table as fit beside each other."""
+    variants = app["variants"]
+    first = ["variant", *variants]
+    groups: list[list[list[str]]] = []
+    left = 0
+    for name in next(iter(variants.values()))["workloads"]:
+        cells = [name, *(workload_cell(result["workloads"][name]) for result in variants.values())]
+        width = max(map(len, cells)) + GAP
+        if not groups or width > left:
+            groups.append([first])
+            left = WIDTH - max(map(len, first))
+        groups[-1].append(cells)
+        left -= width
     tables = []
-    for start in range(0, len(names), WORKLOADS_A_TABLE):
-        some = names[start:start + WORKLOADS_A_TABLE]
-        made = table("variant", *some)
-        for variant, result in app["variants"].items():
-            made.add_row(variant, *(workload_cell(result["workloads"][w]) for w in some))
-        tables.append(made)
+    for group in groups:
+        header, *rows = zip(*group)
+        tables.append(table(*header))
+        for row in rows:
+            tables[-1].add_row(*row)
     return tables
 
 
 def notes(app: dict[str, Any]) -> list[str]:
     """What a reader should know before believing the table."""
     found = list(app["advice"])
+    costs = [r["costs"] for r in app["variants"].values()]
+    links = sum(c["relink_cpu_s"] for c in costs)
+    training = max(c.get("train_build_cpu_s", 0.0) for c in costs)
+    building = links + training + sum(c["build_cpu_s"] for c in costs)
+    if app["layouts"] > 1:
+        found.append(
+            f"linking {app['layouts']} layouts of each variant took {links:.1f} s of CPU time,"
+            f" {links / building:.0%} of all building; under `layouts` is the standard deviation"
+            " of the ratio between them"
+        )
     long = app["long_runs"]
     if long and not long["holds"]:
         short = app["variants"][long["variant"]]
@@ -149,9 +184,11 @@ def sentence(name: str, app: dict[str, Any], summary: dict[str, Any]) -> str:
         return f"No variant changes the speed of {name} by more than {delta}."
     if all(r["verdict"] == "slower" for r in others.values()):
         return f"Every variant makes {name} slower than {base}."
+    delta = max(summary["min_effect"], summary["aa_floor"] or 0.0)
+    more = f"PRECISION={50 * delta:.2g}%" if app["precision"]["met"] else "BUDGET=5m"
     return (
-        f"No variant is detectably faster than {base}. Those that are inconclusive need more time:"
-        " BUDGET=5m"
+        f"No variant is detectably faster than {base}; what is inconclusive needs more time:"
+        f" {more}."
     )
 
 

@@ -51,14 +51,17 @@ def difference(expected: bytes, actual: bytes) -> list[str]:
     """The start of a unified diff, or where binary outputs first differ."""
     try:
         old, new = (data.decode("utf-8").splitlines() for data in (expected, actual))
+        lines = list(difflib.unified_diff(old, new, "baseline", "variant", lineterm="", n=1))
     except UnicodeDecodeError:
-        same = next(
-            (i for i, (a, b) in enumerate(zip(expected, actual)) if a != b),
-            min(len(expected), len(actual)),
-        )
-        return [f"{len(expected)} and {len(actual)} bytes; the first difference is at byte {same}"]
-    lines = list(difflib.unified_diff(old, new, "baseline", "variant", lineterm="", n=1))
-    return [line[:200] for line in lines[:DIFF_LINES]] + ["…"] * (len(lines) > DIFF_LINES)
+        lines = []
+    if lines:
+        return [line[:200] for line in lines[:DIFF_LINES]] + ["…"] * (len(lines) > DIFF_LINES)
+    # Binary data, or text in which only line endings differ.
+    same = next(
+        (i for i, (a, b) in enumerate(zip(expected, actual)) if a != b),
+        min(len(expected), len(actual)),
+    )
+    return [f"{len(expected)} and {len(actual)} bytes; the first difference is at byte {same}"]
 
 
 def compare(what: str, expected: dict[str, bytes], actual: dict[str, bytes], hint: str) -> None:

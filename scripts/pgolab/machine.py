@@ -3,6 +3,8 @@
 import os
 import platform
 import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,17 @@ def facts() -> dict[str, Any]:
         "governor": read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "randomize_va_space": read("/proc/sys/kernel/randomize_va_space"),
     }
+
+
+@contextmanager
+def off(cpu: int | None) -> Iterator[None]:
+    """Keeps this process off a CPU, which timed processes have to themselves."""
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, allowed - {cpu})
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -92,6 +93,23 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
             raise Failure(f"{path}:{number}: not a row of a run", "restore the file") from None
         rows.append(kind(*values))
     return rows
+
+
+def check_samples(path: Path, samples: Iterable[Sample], run: dict[str, Any]) -> None:
+    """Failure unless each block times all that run.json names, as often as the first block does."""
+    counts: dict[str, dict[int, Counter[tuple[str, str]]]] = {name: {} for name in run["apps"]}
+    for s in samples:
+        if s.app in counts:
+            counts[s.app].setdefault(s.block, Counter())[s.workload, s.variant] += 1
+    for name, app in run["apps"].items():
+        if "instructions" in app:
+            continue
+        wanted = {(w, v) for w in app["workloads"] for v in (*app["variants"], COPY)}
+        first = counts[name].get(0, Counter())
+        for block, found in (counts[name] or {0: first}).items():
+            if found.keys() != wanted or found != first:
+                what = f"'{path}' lacks timings in block {block} of {name}"
+                raise Failure(what, "restore the file")
 
 
 def read_run(directory: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pgolab import judge, lock, schedule, stats
+from pgolab import judge, lock, machine, schedule, stats
 from pgolab.bench import Bench
 from pgolab.progress import Progress
 from pgolab.record import Metric, Sample
@@ -19,14 +19,17 @@ def time_blocks(
 ) -> list[Sample]:
     """Times blocks until the widest interval is narrow enough or the time (monotonic) ends.
 
-    Looks after 12 blocks that count and then every 4, at the width alone. Each block is handed to
+    Looks after 12 blocks that count and then every 4, at the width alone; gives up halfway when
+    the machine is too noisy. Each block is handed to
     write as soon as it is complete. Returns all samples.
     """
     samples: list[Sample] = []
     orders = [schedule.orders(len(bench.arms), rng) for _ in bench.workloads]
     target = math.log1p(bench.settings.precision)
     number, look, half_width = 0, stats.next_look(0), None
-    with Progress(bench.app.name, end - time.monotonic(), bench.settings.precision) as progress:
+    halfway = (time.monotonic() + end) / 2
+    show = Progress(bench.app.name, end - time.monotonic(), bench.settings.precision)
+    with show as progress, machine.off(bench.hyperfine.cpu):
         while True:
             with lock.alone(lock_path):
                 block, noted = bench.block(number, [next(rows) for rows in orders])
@@ -42,5 +45,6 @@ def time_blocks(
                 if stats.precise_enough(family, target):
                     return samples
             progress.show(number - 1, half_width, at_look)
-            if time.monotonic() >= end and number > 2:
+            now = time.monotonic()
+            if now >= end and number > 2 or now >= halfway and blocks.noisy:
                 return samples

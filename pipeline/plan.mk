@@ -1,0 +1,74 @@
+# From the goal and the settings to what is to be done: which apps, in which variants.
+# Reads every setting. Sets goal (empty when nothing is to be built), apps, variants, jobs; makes no file.
+# What makes no sense is refused here, before anything is built.
+
+# A mistyped setting or target is an error, not something that silently does nothing.
+settings := $(shell sed -n 's/^\([A-Z_]*\) :=.*/\1/p' Makefile)
+targets := $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' Makefile)
+set-by-user := $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $v))),$v)) \
+    $(if $(wildcard local.mk),$(shell sed -n 's/^ *\([A-Za-z_.-]*\) *[:?+]*=.*/\1/p' local.mk))
+$(foreach v,$(set-by-user),$(if $(filter $v,$(settings)),,\
+    $(call fail,unknown setting '$v',$(call nearest,$v,$(settings)))))
+goals := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
+$(foreach g,$(goals),$(if $(findstring /,$g)$(filter $g,$(targets)),,\
+    $(call fail,no target '$g',$(call nearest,$g,$(targets)))))
+
+# What the goal needs: apps, and for each of them variants.
+sample-apps := $(patsubst sample-apps/%/app.mk,%,$(sort $(wildcard sample-apps/*/app.mk)))
+staged := pgo lto matrix build train verify measure calibrate $(if $(RUN),,report)
+goal := $(filter $(staged),$(goals))
+apps-matrix = $(or $(APPS),$(sample-apps))
+apps-calibrate := pipeline/calibration
+apps := $(or $(apps-$(goal)),$(APP))
+with = $(call nearest-variant,$(BASELINE)-$1)
+standard-variants := o2 o3 o2-thin o2-full o2-pgo o2-pgo-thin o2-pgo-full
+variants-pgo = $(BASELINE) $(if $(LTO),$(call with,$(LTO))) $(call with,pgo) $(if $(LTO),$(call with,pgo-$(LTO)))
+variants-lto = $(BASELINE) $(call with,thin) $(call with,full)
+variants-matrix = $(BASELINE) $(or $(VARIANTS),$(standard-variants))
+variants-calibrate := o2 o2-rebuilt o2-slower1 o2-slower2 o2-slower5
+variants-other = $(BASELINE) $(or $(VARIANTS),$(call with,pgo))
+
+# Calibrating takes many runs.
+ifeq ($(goal) $(origin BUDGET),calibrate file)
+BUDGET := 5m
+endif
+
+# Instructions do not depend on layout.
+ifeq ($(METRIC) $(origin LAYOUTS),instructions file)
+LAYOUTS := 1
+endif
+
+ifeq ($(TIMING),yes)
+started := $(shell date +%s.%N)
+export PGOLAB_TIMING := build/timing.$(started)
+endif
+
+ifneq ($(filter list,$(goals)),)
+$(foreach a,$(sample-apps),$(eval $(call load-app,$a)))
+endif
+
+ifneq ($(goal),)
+$(if $(word 2,$(goal)),$(call fail,'make $(goal)' asks for several things,give one of them))
+$(if $(and $(filter pgo lto,$(goal)),$(VARIANTS)),$(call fail,\
+    'make $(goal)' chooses its variants itself,for others: make report VARIANTS='…'))
+$(if $(filter-out thin full,$(LTO))$(word 2,$(LTO)),$(call fail,LTO is '$(LTO)',it can be thin or full))
+$(if $(filter 1,$(words $(BASELINE))),,$(call fail,BASELINE is '$(BASELINE)',it is the name of one variant))
+$(if $(JOBS),$(if $(shell printf '%s' $(call q,$(JOBS)) | grep -x '[1-9][0-9]*'),,$(call fail,\
+    JOBS is '$(JOBS)',it is a whole number from 1 on)))
+$(foreach c,$$ $(hash) %,$(if $(findstring $c,$(CURDIR)),$(call fail,\
+    the directory '$(CURDIR)' has a '$c' in its name,Make and Clang cannot handle that: move it)))
+$(if $(strip $(apps)),,$(call fail,'make $(goal)' needs an app,make $(goal) APP=parser ('make list' shows all)))
+$(if $(filter-out matrix,$(goal)),$(if $(word 2,$(apps)),$(call fail,\
+    the path '$(APP)' has a space in it,Make cannot handle that: move the app)))
+$(foreach v,$(BASELINE) $(VARIANTS),$(if $(strip $(call check-variant,$v)),))
+variants := $(call unique,$(variants-$(or $(filter pgo lto matrix calibrate,$(goal)),other)))
+$(if $(filter-out build train verify,$(goal)),$(if $(word 2,$(variants)),,$(call fail,\
+    there is nothing to compare with '$(BASELINE)',name other variants in VARIANTS= or another BASELINE=)))
+$(if $(strip $(check-toolchain)),)
+$(foreach a,$(apps),$(if $(strip $(call check-app-name,$a)),)$(eval $(call load-app,$a)))
+ifneq ($(filter-out build,$(goal)),)
+$(shell $(python) scripts/measure.py --check $(measure-settings) >&2)$(if $(filter-out 0,$(.SHELLSTATUS)),$(error nothing was done))
+endif
+jobs := $(or $(JOBS),$(shell nproc))
+MAKEFLAGS += -j$(jobs)
+endif
