@@ -184,12 +184,12 @@ def sentence(name: str, app: dict[str, Any], summary: dict[str, Any]) -> str:
         return f"No variant changes the speed of {name} by more than {delta}."
     if all(r["verdict"] == "slower" for r in others.values()):
         return f"Every variant makes {name} slower than {base}."
-    delta = max(summary["min_effect"], summary["aa_floor"] or 0.0)
-    more = f"PRECISION={50 * delta:.2g}%" if app["precision"]["met"] else "BUDGET=5m"
-    return (
-        f"No variant is detectably faster than {base}; what is inconclusive needs more time:"
-        f" {more}."
-    )
+    found = f"No variant is detectably faster than {base}."
+    if any(r["verdict"] == "inconclusive" for r in others.values()):
+        delta = max(summary["min_effect"], summary["aa_floor"] or 0.0)
+        more = f"PRECISION={50 * delta:.2g}%" if app["precision"]["met"] else "BUDGET=5m"
+        found += f" What is inconclusive needs more time: {more}."
+    return found
 
 
 def show(name: str, app: dict[str, Any], summary: dict[str, Any], console: Console) -> None:
