@@ -556,9 +556,9 @@ def test_memory_stays_within_ten_times_the_input(
     size = 24_000_000
     path = tmp_path / "document.json"
     path.write_bytes(b"[" + element * (size // len(element)) + b"0]")
-    # GNU time starts it: a child's peak includes that of its parent, of which it is a copy at first.
+    # GNU time starts it, as a child's peak includes that of the process it was copied from.
     peak = tmp_path / "peak"
-    command = ["time", "-f", "%M", "-o", peak, optimized, "print", path]
+    command = ["time", "-f", "%M", "-o", str(peak), str(optimized), "print", str(path)]
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
     assert int(peak.read_text()) * 1024 < 9.5 * size
 
