@@ -1,0 +1,358 @@
+/* csvql: SQL queries over CSV files. What the modules show each other.
+
+   The language is a part of SQLite's and means the same: SELECT [DISTINCT], FROM with
+   [INNER] JOIN and LEFT JOIN, WHERE, GROUP BY, HAVING, ORDER BY, LIMIT, OFFSET; + - * / %
+   ||, the comparisons, IS, IN (list), BETWEEN, LIKE, AND, OR, NOT, CASE; length, upper,
+   lower, substr, abs, round, coalesce; count, sum, avg, min, max, each with DISTINCT.
+   There are no subqueries. It is stricter in three ways: a column of a grouped query must
+   be in GROUP BY or in an aggregate, text in double quotes is always a name, and ON sees
+   only the tables before it. */
+#ifndef CSVQL_H
+#define CSVQL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    MAX_COLUMNS = 2000, /* of a table, of a result */
+    MAX_DEPTH = 1000,   /* of an expression */
+    MAX_SOURCES = 8,    /* tables in one FROM */
+    NUMBER_SIZE = 32    /* bytes that hold any formatted number */
+};
+
+/* ---- value.c: errors, memory, values ---- */
+
+#define NO_PLACE SIZE_MAX
+
+/* Filled in by the first function that returns false, NULL or another failure. */
+typedef struct Error {
+    const char *file; /* an error in data: the file and its line; else NULL */
+    size_t line;
+    size_t at; /* an error in a query: offset in its text; else NO_PLACE */
+    char text[200];
+} Error;
+
+typedef struct Text {
+    const char *at;
+    size_t length;
+} Text;
+
+/* Memory that is given back as a whole. All zero is an empty arena. */
+typedef struct Arena {
+    struct Chunk *newest;
+    size_t used; /* bytes of the newest chunk */
+} Arena;
+
+/* Bytes that grow. All zero is an empty buffer. */
+typedef struct Buffer {
+    char *data;
+    size_t size, capacity;
+} Buffer;
+
+typedef enum Type { V_NULL, V_INT, V_REAL, V_TEXT } Type;
+
+/* Text is counted, not terminated, and is owned by a table, a query or an arena. */
+typedef struct Value {
+    Type type;
+    uint32_t length; /* bytes of text */
+    union {
+        int64_t i;
+        double r; /* never NaN */
+        const char *s;
+    };
+} Value;
+
+static inline Value value_null(void) {
+    return (Value){.type = V_NULL};
+}
+
+static inline Value value_int(int64_t i) {
+    return (Value){.type = V_INT, .i = i};
+}
+
+/* NaN is NULL, as in SQLite. */
+static inline Value value_real(double r) {
+    return r == r ? (Value){.type = V_REAL, .r = r} : value_null();
+}
+
+static inline Value value_text(const char *s, size_t length) {
+    return (Value){.type = V_TEXT, .length = (uint32_t)length, .s = s};
+}
+
+bool fail(Error *err, size_t at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+bool fail_in_file(Error *err, const char *file, size_t line, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+bool fail_memory(Error *err);
+
+void *arena_alloc(Arena *arena, size_t count, size_t size);
+void *arena_extend(Arena *arena, void *items, size_t count, size_t size);
+void arena_reset(Arena *arena);
+void arena_free(Arena *arena);
+
+bool buffer_append(Buffer *out, const char *data, size_t size);
+
+bool text_same(Text a, Text b);
+bool text_is(Text a, const char *b);
+
+Value number_prefix(const char *s, size_t length, bool *whole);
+Value value_number(Value v);
+double value_to_real(Value v);
+int64_t value_to_int(Value v);
+int value_truth(Value v);
+int value_compare(Value a, Value b);
+uint64_t value_hash(Value v, uint64_t seed);
+size_t value_format(Value v, char out[NUMBER_SIZE]);
+bool value_keep(Value *v, Arena *arena);
+
+/* ---- csv.c: tables from CSV files, results as CSV ---- */
+
+typedef struct Column {
+    Text name;
+    Type type; /* V_INT, V_REAL or V_TEXT; a cell has this type or is NULL */
+    struct Btree *index;
+} Column;
+
+typedef struct Table {
+    const char *file;
+    Text name;
+    char *text; /* the file; cells and column names point into it */
+    Column *columns;
+    Value *cells; /* row by row */
+    size_t ncolumns, nrows;
+} Table;
+
+typedef struct Tables {
+    Table *items;
+    size_t count;
+} Tables;
+
+bool file_read(const char *file, Buffer *text, Error *err);
+bool table_load(Table *t, Error *err);
+bool table_parse(Table *t, char *text, size_t size, Error *err);
+bool table_index(Table *t, size_t column, Error *err);
+void table_drop_indexes(Table *t);
+void table_free(Table *t);
+bool csv_write_row(Buffer *out, const Value *row, size_t count);
+
+/* ---- index.c: finding values by order and by hash ---- */
+
+/* A place between two entries of a B+tree; it names the entry after it. */
+typedef struct Cursor {
+    const struct Node *leaf;
+    size_t slot;
+} Cursor;
+
+typedef struct Btree Btree;
+
+Btree *btree_build(const Value *keys, size_t stride, size_t count);
+void btree_free(Btree *tree);
+Cursor btree_begin(const Btree *tree);
+Cursor btree_end(const Btree *tree);
+Cursor btree_seek(const Btree *tree, Value key, bool after);
+bool cursor_same(Cursor a, Cursor b);
+uint32_t cursor_row(Cursor *c);
+Value cursor_key_before(Cursor c);
+
+/* A set of tuples of `width` values, numbered as they come. It copies their text. */
+typedef struct Set {
+    Arena *arena;
+    Value *tuples; /* count * width */
+    uint64_t *hashes;
+    uint32_t *slots; /* tuple number + 1, 0 for free */
+    size_t width, count, capacity;
+} Set;
+
+bool set_add(Set *set, const Value *tuple, size_t *number, bool *added);
+
+/* ---- parse.c: SQL text to syntax tree ---- */
+
+/* BETWEEN: value, low, high; IN: value, items…; CASE: (condition, result)…, else;
+   SWITCH, which is CASE with a value: value, (value, result)…, else. */
+typedef enum Op {
+    E_CONSTANT,
+    E_STAR,
+    E_NAME,
+    E_COLUMN,
+    E_KEY,
+    E_CALL,
+    E_AGGREGATE,
+    E_PLUS,
+    E_ADD,
+    E_SUB,
+    E_MUL,
+    E_DIV,
+    E_REM,
+    E_CONCAT,
+    E_EQ,
+    E_NE,
+    E_LT,
+    E_LE,
+    E_GT,
+    E_GE,
+    E_IS,
+    E_NOT,
+    E_AND,
+    E_OR,
+    E_LIKE,
+    E_BETWEEN,
+    E_IN,
+    E_CASE,
+    E_SWITCH
+} Op;
+
+/* How an operand takes part in a comparison: as it is, as a number, as text. */
+typedef enum Affinity { A_NONE, A_NUMERIC, A_TEXT } Affinity;
+
+typedef struct Expr Expr;
+typedef struct Frame Frame;
+typedef Value Eval(const Expr *e, Frame *frame);
+
+struct Expr {
+    Eval *eval;       /* plan.c sets this and all before `height` */
+    bool aggregates;  /* there are some in it */
+    uint32_t sources; /* bit set of the tables it reads */
+    Affinity affinity;
+    Affinity convert;     /* of a right operand: of it and of what it is compared with */
+    size_t source, index; /* E_COLUMN: table and column; E_KEY, E_AGGREGATE: number */
+    unsigned height;
+    Op op;
+    bool distinct; /* E_CALL */
+    Value value;   /* E_CONSTANT */
+    Expr **args;
+    size_t count;
+    Text qualifier, name; /* E_NAME, E_STAR, E_CALL */
+    size_t at;            /* offset in the query */
+};
+
+typedef struct Item {
+    Expr *expr;
+    Text name; /* alias, or the text of the expression */
+    bool alias;
+} Item;
+
+typedef struct Source {
+    Text table, name;
+    size_t at;
+    bool left;
+    Expr *on;
+} Source;
+
+typedef struct Order {
+    Expr *expr;
+    bool descending;
+} Order;
+
+typedef struct Select {
+    bool distinct;
+    Item *items;
+    Source *sources;
+    Expr *where;
+    Expr **groups;
+    Expr *having;
+    Order *orders;
+    size_t nitems, nsources, ngroups, norders;
+    int64_t limit, offset; /* limit: negative for none */
+} Select;
+
+bool parse_statement(Text sql, size_t *at, Arena *arena, Select **select, Error *err);
+
+/* ---- eval.c: what expressions do ---- */
+
+struct Frame {
+    const Value *row[MAX_SOURCES];
+    const Value *keys;    /* GROUP BY values of the current group */
+    const Value *results; /* aggregates of the current group */
+    Arena *scratch;       /* lasts for one row */
+    const char *failure;  /* NULL, or why evaluation failed at `culprit` */
+    const Expr *culprit;
+};
+
+typedef struct Function {
+    const char *name;
+    size_t least, most; /* arguments */
+    Eval *eval;
+} Function;
+
+const Function *function_find(Text name);
+Eval *eval_of(Op op);
+Value value_convert(const Expr *e, Value v, Affinity to, Frame *frame);
+
+/* ---- plan.c: names, types, access paths ---- */
+
+typedef struct State {
+    int64_t count, sum;
+    double real_sum;
+    bool inexact, overflow; /* of `sum` */
+    Value best;
+    Set seen; /* for DISTINCT */
+} State;
+
+/* `keep` is where text that must outlast the row is copied to. */
+typedef struct AggregateKind {
+    const char *name;
+    bool (*step)(State *s, Value v, Arena *keep);
+    Value (*result)(const State *s);
+} AggregateKind;
+
+typedef struct Aggregate {
+    const AggregateKind *kind;
+    const Expr *call; /* its argument is args[0]; count(*) has none */
+} Aggregate;
+
+/* One end of an index range: the place before or after the entries equal to the value. */
+typedef struct Bound {
+    const Expr *expr; /* NULL: open */
+    Affinity convert;
+    bool after;
+} Bound;
+
+typedef struct Filters {
+    const Expr **items;
+    size_t count;
+} Filters;
+
+typedef struct Level {
+    Table *table;
+    bool left;
+    bool indexed, descending;
+    size_t column; /* of the index */
+    Bound low, high;
+    Filters on;      /* LEFT JOIN: what makes a row match */
+    Filters filters; /* what a row, or the row of NULLs, must pass then */
+    Value *nulls;
+} Level;
+
+typedef struct SortKey {
+    size_t output;
+    bool descending;
+} SortKey;
+
+typedef struct Plan {
+    Level levels[MAX_SOURCES];
+    size_t nlevels;
+    Filters constants; /* conditions that read no table */
+    const Expr **outputs;
+    Value *names;
+    size_t nvisible, noutputs; /* the rest of outputs is only sorted by */
+    SortKey *sort;
+    size_t nsort;
+    bool grouped, distinct;
+    const Expr **groups;
+    Aggregate *aggregates;
+    size_t ngroups, naggregates;
+    const Expr *having;
+    int64_t limit, offset;
+} Plan;
+
+bool plan_select(Select *select, const Tables *tables, Arena *arena, Plan *plan,
+                 Error *err);
+
+/* ---- exec.c: running plans ---- */
+
+const AggregateKind *aggregate_find(Text name);
+
+bool run_script(Text sql, const Tables *tables, bool header, Buffer *out, Error *err);
+
+#endif

@@ -1,0 +1,195 @@
+/* csvql: SQL queries over CSV files. The command line. */
+#include "csvql.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: csvql [option]... (QUERY | -f SCRIPT) [NAME=]TABLE.csv...\n"
+    "Runs SQL SELECT statements, separated by ';', over CSV files; writes CSV.\n"
+    "A table is named like its file, without directory and extension.\n"
+    "  -f SCRIPT      read the statements from a file\n"
+    "  --no-header    leave out the line of column names\n"
+    "  --repeat N     run all N times, with new indexes each time; write the last "
+    "result\n"
+    "  --reload       read the tables again each time, too\n"
+    "  --help         show this text\n";
+
+typedef struct Arguments {
+    const char *query, *script;
+    char **tables;
+    size_t ntables;
+    bool header, reload, help;
+    unsigned long repeat;
+} Arguments;
+
+static bool misused(const char *what, const char *argument) {
+    fprintf(stderr, "csvql: %s%s\n%s", what, argument, usage);
+    return false;
+}
+
+static bool parse_count(const char *text, unsigned long *count) {
+    char *end;
+    errno = 0;
+    *count = strtoul(text, &end, 10);
+    return *text >= '0' && *text <= '9' && !*end && !errno && *count > 0;
+}
+
+/* Reads the option at argv[*i], and its argument if it has one. */
+static bool parse_option(Arguments *a, char **argv, int *i) {
+    const char *option = argv[*i];
+    bool script = strcmp(option, "-f") == 0, repeat = strcmp(option, "--repeat") == 0;
+    const char *argument = script || repeat ? argv[++*i] : "";
+    if (!argument)
+        return misused("missing argument of ", option);
+    if (script)
+        a->script = argument;
+    else if (repeat)
+        return parse_count(argument, &a->repeat) || misused("not a count: ", argument);
+    else if (strcmp(option, "--no-header") == 0)
+        a->header = false;
+    else if (strcmp(option, "--reload") == 0)
+        a->reload = true;
+    else if (strcmp(option, "--help") == 0)
+        a->help = true;
+    else
+        return misused("unknown option ", option);
+    return true;
+}
+
+static bool parse_arguments(Arguments *a, int argc, char **argv) {
+    int i = 1;
+    for (; i < argc && argv[i][0] == '-'; i++) {
+        if (!parse_option(a, argv, &i))
+            return false;
+    }
+    if (!a->script && !a->help) {
+        if (i == argc)
+            return misused("no query", "");
+        a->query = argv[i++];
+    }
+    a->tables = argv + i;
+    a->ntables = (size_t)(argc - i);
+    return true;
+}
+
+/* The line of the query with a mark under the place; columns count UTF-8 characters. */
+static void report_place(Text sql, const char *name, const Error *err) {
+    size_t line = 1, column = 1, start = 0, end = err->at;
+    for (size_t i = 0; i < err->at; i++) {
+        column += ((unsigned char)sql.at[i] & 0xc0) != 0x80;
+        if (sql.at[i] == '\n') {
+            line++;
+            column = 1;
+            start = i + 1;
+        }
+    }
+    while (end < sql.length && sql.at[end] != '\n')
+        end++;
+    fprintf(stderr, "%s:%zu:%zu: %s\n", name, line, column, err->text);
+    fprintf(stderr, "%.*s\n", (int)(end - start), sql.at + start);
+    for (size_t i = start; i < err->at; i++) {
+        if (sql.at[i] == '\t')
+            fputc('\t', stderr);
+        else if (((unsigned char)sql.at[i] & 0xc0) != 0x80)
+            fputc(' ', stderr);
+    }
+    fputs("^\n", stderr);
+}
+
+static void report(Text sql, const char *name, const Error *err) {
+    if (err->file && err->line)
+        fprintf(stderr, "%s:%zu: %s\n", err->file, err->line, err->text);
+    else if (err->file)
+        fprintf(stderr, "%s: %s\n", err->file, err->text);
+    else if (err->at != NO_PLACE)
+        report_place(sql, name, err);
+    else
+        fprintf(stderr, "csvql: %s\n", err->text);
+}
+
+/* NAME=FILE, or a file that gives its name without directory and extension. */
+static Table name_table(const char *argument) {
+    const char *equals = strchr(argument, '='), *slash = strrchr(argument, '/');
+    if (equals && !memchr(argument, '/', (size_t)(equals - argument)))
+        return (Table){.file = equals + 1,
+                       .name = {argument, (size_t)(equals - argument)}};
+    const char *base = slash ? slash + 1 : argument;
+    const char *dot = strrchr(base, '.');
+    size_t length = dot && dot > base ? (size_t)(dot - base) : strlen(base);
+    return (Table){.file = argument, .name = {base, length}};
+}
+
+static bool name_tables(const Arguments *a, Tables *tables, Error *err) {
+    tables->items = calloc(a->ntables + 1, sizeof *tables->items);
+    if (!tables->items)
+        return fail_memory(err);
+    for (size_t n = 0; n < a->ntables; n++) {
+        Table *t = &tables->items[tables->count++];
+        *t = name_table(a->tables[n]);
+        for (size_t i = 0; i < n; i++) {
+            if (text_same(tables->items[i].name, t->name))
+                return fail_in_file(err, t->file, 0, "a second table '%.*s'",
+                                    (int)t->name.length, t->name.at);
+        }
+    }
+    return true;
+}
+
+static void free_tables(Tables *tables) {
+    for (size_t i = 0; i < tables->count; i++)
+        table_free(&tables->items[i]);
+}
+
+static bool load_tables(Tables *tables, Error *err) {
+    free_tables(tables);
+    for (size_t i = 0; i < tables->count; i++) {
+        if (!table_load(&tables->items[i], err))
+            return false;
+    }
+    return true;
+}
+
+static bool run(const Arguments *a, Text sql, Tables *tables, Buffer *out, Error *err) {
+    for (unsigned long n = 0; n < a->repeat; n++) {
+        if ((n == 0 || a->reload) && !load_tables(tables, err))
+            return false;
+        for (size_t i = 0; i < tables->count; i++)
+            table_drop_indexes(&tables->items[i]);
+        out->size = 0;
+        if (!run_script(sql, tables, a->header, out, err))
+            return false;
+    }
+    return true;
+}
+
+static bool write_output(const Buffer *out, Error *err) {
+    if (fwrite(out->data, 1, out->size, stdout) == out->size && fflush(stdout) == 0)
+        return true;
+    return fail(err, NO_PLACE, "cannot write: %s", strerror(errno));
+}
+
+int main(int argc, char **argv) {
+    Arguments a = {.header = true, .repeat = 1};
+    if (!parse_arguments(&a, argc, argv))
+        return 2;
+    if (a.help)
+        return fputs(usage, stdout) == EOF;
+    Buffer script = {0}, out = {0};
+    Tables tables = {0};
+    Error err = {0};
+    bool ok = (!a.script || file_read(a.script, &script, &err)) &&
+              name_tables(&a, &tables, &err);
+    Text sql =
+        a.script ? (Text){script.data, script.size} : (Text){a.query, strlen(a.query)};
+    ok = ok && run(&a, sql, &tables, &out, &err) && write_output(&out, &err);
+    if (!ok)
+        report(sql, a.script ? a.script : "query", &err);
+    free_tables(&tables);
+    free(tables.items);
+    free(script.data);
+    free(out.data);
+    return !ok;
+}

@@ -1,0 +1,462 @@
+/* Errors, memory and values: what everything else is made of. */
+#include "csvql.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void explain(Error *err, const char *format, va_list args) {
+    vsnprintf(err->text, sizeof err->text, format, args);
+}
+
+bool fail(Error *err, size_t at, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    explain(err, format, args);
+    va_end(args);
+    err->file = NULL;
+    err->at = at;
+    return false;
+}
+
+bool fail_in_file(Error *err, const char *file, size_t line, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    explain(err, format, args);
+    va_end(args);
+    err->file = file;
+    err->line = line;
+    return false;
+}
+
+bool fail_memory(Error *err) {
+    return fail(err, NO_PLACE, "out of memory");
+}
+
+/* ---- arenas and buffers ---- */
+
+enum { ALIGNMENT = 16, FIRST_CHUNK = 1 << 14, LARGEST_DOUBLED = 1 << 20 };
+
+typedef struct Chunk {
+    struct Chunk *older;
+    size_t size;
+    _Alignas(ALIGNMENT) char memory[];
+} Chunk;
+
+static bool add_chunk(Arena *arena, size_t need) {
+    size_t size = arena->newest ? arena->newest->size : FIRST_CHUNK / 2;
+    if (size < LARGEST_DOUBLED)
+        size *= 2;
+    if (size < need)
+        size = need;
+    Chunk *chunk = malloc(sizeof *chunk + size);
+    if (!chunk)
+        return false;
+    chunk->older = arena->newest;
+    chunk->size = size;
+    arena->newest = chunk;
+    arena->used = 0;
+    return true;
+}
+
+/* Memory for `count` things of `size` bytes, not cleared, or NULL. */
+void *arena_alloc(Arena *arena, size_t count, size_t size) {
+    if (size && count > SIZE_MAX / 4 / size)
+        return NULL;
+    size_t bytes = (count * size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    if (!arena->newest || arena->newest->size - arena->used < bytes) {
+        if (!add_chunk(arena, bytes))
+            return NULL;
+    }
+    void *memory = arena->newest->memory + arena->used;
+    arena->used += bytes;
+    return memory;
+}
+
+/* Room for one more of `count` items in an array that only ever grew this way; NULL if
+   there is no memory. The array is full whenever `count` is zero or a power of two. */
+void *arena_extend(Arena *arena, void *items, size_t count, size_t size) {
+    if (count & (count - 1))
+        return items;
+    void *larger = arena_alloc(arena, count ? 2 * count : 1, size);
+    if (larger && count)
+        memcpy(larger, items, count * size);
+    return larger;
+}
+
+static void free_chunks(Chunk *chunk) {
+    while (chunk) {
+        Chunk *older = chunk->older;
+        free(chunk);
+        chunk = older;
+    }
+}
+
+/* Forgets the contents, keeps the newest (and largest) chunk. */
+void arena_reset(Arena *arena) {
+    arena->used = 0;
+    if (arena->newest && arena->newest->older) {
+        free_chunks(arena->newest->older);
+        arena->newest->older = NULL;
+    }
+}
+
+void arena_free(Arena *arena) {
+    free_chunks(arena->newest);
+    *arena = (Arena){0};
+}
+
+static bool buffer_grow(Buffer *out, size_t need) {
+    size_t capacity = out->capacity ? out->capacity : 4096;
+    while (capacity < need) {
+        if (capacity > SIZE_MAX / 2)
+            return false;
+        capacity *= 2;
+    }
+    char *data = realloc(out->data, capacity);
+    if (!data)
+        return false;
+    out->data = data;
+    out->capacity = capacity;
+    return true;
+}
+
+bool buffer_append(Buffer *out, const char *data, size_t size) {
+    if (size > SIZE_MAX - out->size)
+        return false;
+    if (out->size + size > out->capacity && !buffer_grow(out, out->size + size))
+        return false;
+    if (size)
+        memcpy(out->data + out->size, data, size);
+    out->size += size;
+    return true;
+}
+
+/* ---- names ---- */
+
+static unsigned char lower(char c) {
+    unsigned char u = (unsigned char)c;
+    return u >= 'A' && u <= 'Z' ? (unsigned char)(u + 32) : u;
+}
+
+/* Names are equal whatever the case of their ASCII letters. */
+bool text_same(Text a, Text b) {
+    if (a.length != b.length)
+        return false;
+    for (size_t i = 0; i < a.length; i++) {
+        if (lower(a.at[i]) != lower(b.at[i]))
+            return false;
+    }
+    return true;
+}
+
+bool text_is(Text a, const char *b) {
+    return text_same(a, (Text){b, strlen(b)});
+}
+
+/* ---- text to number ---- */
+
+/* mantissa * 10^exponent, which leaves out digits from the 19th or 20th on. */
+typedef struct Decimal {
+    uint64_t mantissa;
+    int64_t exponent;
+    bool negative, real, digits;
+} Decimal;
+
+static bool is_space(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+static const char *scan_digits(const char *s, const char *end, Decimal *d, int step) {
+    for (; s < end && is_digit(*s); s++) {
+        d->digits = true;
+        if (d->mantissa <= (UINT64_MAX - 9) / 10) {
+            d->mantissa = d->mantissa * 10 + (uint64_t)(*s - '0');
+            d->exponent -= step;
+        } else {
+            d->exponent += 1 - step;
+        }
+    }
+    return s;
+}
+
+static const char *scan_exponent(const char *s, const char *end, Decimal *d) {
+    const char *p = s + 1;
+    bool negative = p < end && *p == '-';
+    p += p < end && (*p == '-' || *p == '+');
+    if (p == end || !is_digit(*p))
+        return s;
+    int64_t exponent = 0;
+    for (; p < end && is_digit(*p); p++) {
+        if (exponent < INT64_MAX / 100)
+            exponent = exponent * 10 + (*p - '0');
+    }
+    d->exponent += negative ? -exponent : exponent;
+    d->real = true;
+    return p;
+}
+
+static const char *scan_decimal(const char *s, const char *end, Decimal *d) {
+    d->negative = s < end && *s == '-';
+    s += s < end && (*s == '-' || *s == '+');
+    s = scan_digits(s, end, d, 0);
+    if (s < end && *s == '.') {
+        d->real = d->digits || (end - s > 1 && is_digit(s[1]));
+        s = scan_digits(s + 1, end, d, 1);
+    }
+    if (d->digits && s < end && (*s == 'e' || *s == 'E'))
+        s = scan_exponent(s, end, d);
+    return s;
+}
+
+/* Of a number longer than the buffer only the mantissa counts. */
+static double decimal_by_strtod(const Decimal *d, const char *s, size_t length) {
+    char text[500];
+    int64_t exponent = d->exponent;
+    exponent = exponent > 9999 ? 9999 : exponent < -9999 ? -9999 : exponent;
+    if (length < sizeof text)
+        snprintf(text, sizeof text, "%.*s", (int)length, s);
+    else
+        snprintf(text, sizeof text, "%s%" PRIu64 "e%" PRId64, d->negative ? "-" : "",
+                 d->mantissa, exponent);
+    return strtod(text, NULL);
+}
+
+/* Where mantissa and power of ten are exact doubles, one rounding makes the nearest
+   double (W. D. Clinger, "How to read floating point numbers accurately", 1990). */
+static double decimal_to_real(const Decimal *d, const char *s, size_t length) {
+    static const double power[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                   1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                   1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    if (d->mantissa > (UINT64_C(1) << 53) || d->exponent > 22 || d->exponent < -22)
+        return decimal_by_strtod(d, s, length);
+    double r = d->negative ? -(double)d->mantissa : (double)d->mantissa;
+    return d->exponent < 0 ? r / power[-d->exponent] : r * power[d->exponent];
+}
+
+static bool decimal_is_int(const Decimal *d) {
+    return !d->real && !d->exponent &&
+           d->mantissa <= (uint64_t)INT64_MAX + (d->negative ? 1 : 0);
+}
+
+static int64_t decimal_to_int(const Decimal *d) {
+    return d->negative ? (int64_t)(0 - d->mantissa) : (int64_t)d->mantissa;
+}
+
+/* The number that a text starts with, after white space: an integer if it is written as
+   one and fits, else a real; 0 if there is none. `whole`: a number and then only white
+   space. */
+Value number_prefix(const char *s, size_t length, bool *whole) {
+    const char *end = s + length;
+    while (s < end && is_space(*s))
+        s++;
+    Decimal d = {0};
+    const char *start = s, *stop = scan_decimal(s, end, &d);
+    for (s = stop; s < end && is_space(*s);)
+        s++;
+    *whole = d.digits && s == end;
+    if (decimal_is_int(&d))
+        return value_int(decimal_to_int(&d));
+    return value_real(decimal_to_real(&d, start, (size_t)(stop - start)));
+}
+
+/* ---- conversions ---- */
+
+/* A value as an operand of arithmetic: an integer, a real or NULL. */
+Value value_number(Value v) {
+    bool whole;
+    return v.type == V_TEXT ? number_prefix(v.s, v.length, &whole) : v;
+}
+
+double value_to_real(Value v) {
+    v = value_number(v);
+    return v.type == V_REAL ? v.r : v.type == V_INT ? (double)v.i : 0.0;
+}
+
+static int64_t real_to_int(double r) {
+    if (r >= 0x1p63)
+        return INT64_MAX;
+    return r < -0x1p63 ? INT64_MIN : (int64_t)r;
+}
+
+/* The integer that a text starts with: as in SQLite, 1 for 1e3. */
+static int64_t text_to_int(const char *s, size_t length) {
+    bool whole;
+    size_t end = 0;
+    while (end < length && !strchr(".eE", s[end]))
+        end++;
+    return value_to_int(number_prefix(s, end, &whole));
+}
+
+int64_t value_to_int(Value v) {
+    switch (v.type) {
+    case V_INT:
+        return v.i;
+    case V_REAL:
+        return real_to_int(v.r);
+    case V_TEXT:
+        return text_to_int(v.s, v.length);
+    default:
+        return 0;
+    }
+}
+
+/* 1 for true, 0 for false, -1 for unknown. */
+int value_truth(Value v) {
+    if (v.type == V_INT)
+        return v.i != 0;
+    return v.type == V_NULL ? -1 : value_to_real(v) != 0;
+}
+
+/* ---- order and hash ---- */
+
+static int compare_int_real(int64_t i, double r) {
+    if (r >= 0x1p63)
+        return -1;
+    if (r < -0x1p63)
+        return 1;
+    int64_t whole = (int64_t)r;
+    double rest = r - (double)whole;
+    if (i != whole)
+        return i < whole ? -1 : 1;
+    return (rest < 0) - (rest > 0);
+}
+
+static int compare_text(Value a, Value b) {
+    size_t shorter = a.length < b.length ? a.length : b.length;
+    int order = memcmp(a.s, b.s, shorter);
+    if (order == 0)
+        return (a.length > b.length) - (a.length < b.length);
+    return order < 0 ? -1 : 1;
+}
+
+static int compare_numbers(Value a, Value b) {
+    if (a.type == V_INT)
+        return compare_int_real(a.i, b.r);
+    if (b.type == V_INT)
+        return -compare_int_real(b.i, a.r);
+    return (a.r > b.r) - (a.r < b.r);
+}
+
+/* -1, 0 or 1. NULL comes before numbers, numbers before text; NULL equals NULL. */
+int value_compare(Value a, Value b) {
+    if (a.type == V_INT && b.type == V_INT)
+        return (a.i > b.i) - (a.i < b.i);
+    if (a.type == V_TEXT && b.type == V_TEXT)
+        return compare_text(a, b);
+    if (a.type == V_NULL || b.type == V_NULL)
+        return (a.type != V_NULL) - (b.type != V_NULL);
+    if (a.type == V_TEXT || b.type == V_TEXT)
+        return a.type == V_TEXT ? 1 : -1;
+    return compare_numbers(a, b);
+}
+
+static uint64_t mix(uint64_t hash, uint64_t bits) {
+    hash = (hash ^ bits) * UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / golden ratio */
+    return hash ^ (hash >> 32);
+}
+
+static uint64_t hash_text(Value v, uint64_t hash) {
+    for (uint32_t i = 0; i < v.length; i++)
+        hash = (hash ^ (unsigned char)v.s[i]) * UINT64_C(0x100000001b3); /* FNV-1a */
+    return mix(hash, v.length);
+}
+
+/* Values that compare equal have equal hashes. */
+uint64_t value_hash(Value v, uint64_t seed) {
+    uint64_t bits = 0;
+    if (v.type == V_TEXT)
+        return hash_text(v, seed);
+    if (v.type == V_REAL && compare_int_real(real_to_int(v.r), v.r) == 0)
+        v = value_int(real_to_int(v.r));
+    if (v.type == V_REAL)
+        memcpy(&bits, &v.r, sizeof bits);
+    else if (v.type == V_INT)
+        bits = (uint64_t)v.i;
+    return mix(seed, bits);
+}
+
+/* ---- number to text ---- */
+
+static size_t format_digits(uint64_t n, size_t least, char *out) {
+    char reversed[NUMBER_SIZE];
+    size_t length = 0;
+    do {
+        reversed[length++] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n || length < least);
+    for (size_t i = 0; i < length; i++)
+        out[i] = reversed[length - 1 - i];
+    return length;
+}
+
+static size_t format_int(int64_t i, char *out) {
+    uint64_t magnitude = i < 0 ? 0 - (uint64_t)i : (uint64_t)i;
+    *out = '-';
+    return (i < 0) + format_digits(magnitude, 1, out + (i < 0));
+}
+
+/* Reals that are the nearest double to a decimal of at most six places, which most reals
+   in files are. With 15 or fewer digits that decimal is what "%.15g" prints. */
+static size_t format_short(double r, char *out) {
+    const size_t places = 6;
+    const uint64_t unit = 1000000;
+    double magnitude = fabs(r);
+    if (magnitude >= 1e9 || (magnitude < 1e-4 && r != 0))
+        return 0;
+    uint64_t scaled = (uint64_t)(magnitude * (double)unit + 0.5);
+    if ((double)scaled / (double)unit != magnitude)
+        return 0;
+    size_t length = 0;
+    if (r < 0)
+        out[length++] = '-';
+    length += format_digits(scaled / unit, 1, out + length);
+    out[length++] = '.';
+    length += format_digits(scaled % unit, places, out + length);
+    while (out[length - 1] == '0' && out[length - 2] != '.')
+        length--;
+    return length;
+}
+
+/* "%.15g", but with a decimal point in any case: 5.0, 1.0e+20. */
+static size_t format_general(double r, char *out) {
+    size_t length = (size_t)snprintf(out, NUMBER_SIZE, "%.15g", r);
+    if (memchr(out, '.', length))
+        return length;
+    char *exponent = memchr(out, 'e', length);
+    char *at = exponent ? exponent : out + length;
+    memmove(at + 2, at, (size_t)(out + length - at));
+    memcpy(at, ".0", 2);
+    return length + 2;
+}
+
+static size_t format_real(double r, char *out) {
+    if (isinf(r))
+        return (size_t)snprintf(out, NUMBER_SIZE, "%s", r < 0 ? "-Inf" : "Inf");
+    size_t length = format_short(r, out);
+    return length ? length : format_general(r, out);
+}
+
+/* Writes an integer or a real, without a terminator; returns the length. */
+size_t value_format(Value v, char out[NUMBER_SIZE]) {
+    return v.type == V_INT ? format_int(v.i, out) : format_real(v.r, out);
+}
+
+/* Copies text to an arena. */
+bool value_keep(Value *v, Arena *arena) {
+    if (v->type != V_TEXT || !v->length)
+        return true;
+    char *copy = arena_alloc(arena, v->length, 1);
+    if (!copy)
+        return false;
+    memcpy(copy, v->s, v->length);
+    v->s = copy;
+    return true;
+}
