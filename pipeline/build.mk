@@ -33,9 +33,9 @@ $$(eval $$(call stamp,build/$1/$2/link.flags,$1/$2/link.flags))
 $(addprefix build/$1/$2/obj/,$(patsubst %.c,%.o,$($1/sources))): build/$1/$2/obj/%.o: $($1/dir)/%.c build/$1/$2/compile.flags $5
 	$$(call say,CC,$1/$2/$$*.o)
 	$$(quiet)mkdir -p $$(@D) && cd $($1/dir) && \
-	$$(call timed,$$(root)/$$(basename $$@)) $$($1/$2/compile) -MMD -MP -MT = -MF $$(root)/$$@.d -c $$*.c -o $$(root)/$$@.tmp && \
-	cd $$(root) && sed -E -e 's#(^| )([^ /\\=:][^ :]*)#\1$($1/dir)/\2#g' -e 's#^=#$$@#' $$@.d >$$(basename $$@).d && \
-	rm $$@.d && mv $$@.tmp $$@
+	$$(call timed,$$(root)/$$(basename $$@)) $$($1/$2/compile) -MMD -MP -MT = -MF $$(root)/$$@.deps -c $$*.c -o $$(root)/$$@.tmp && \
+	cd $$(root) && sed -E -i -e 's#(^| )([^ /\\=:][^ :]*)#\1$($1/dir)/\2#g' -e 's#^=#$$@#' $$@.deps && \
+	mv $$@.deps $$(basename $$@).d && mv $$@.tmp $$@
 
 build/$1/$2/$1: $(addprefix build/$1/$2/obj/,$(patsubst %.c,%.o,$($1/sources))) build/$1/$2/link.flags
 	$$(call say,LD,$1/$2)

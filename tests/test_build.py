@@ -118,27 +118,27 @@ def test_a_lost_profile_is_taken_again(built: Project) -> None:
 
 
 def test_another_compiler_builds_everything_again(built: Project, tmp_path: Path) -> None:
-    llvm = llvm_copy(tmp_path, "#!/bin/sh\n[ \"$1\" = --version ] && echo another && exit\n")
+    llvm = llvm_copy(tmp_path, "[ \"$1\" = --version ] && echo another && exit\n")
     done = steps(built.ok("build", *ARGUMENTS, f"CLANG={llvm}/clang"))
     assert len([s for s in done if s.startswith("CC ")]) == 8
 
 
 def llvm_copy(tmp_path: Path, start: str) -> Path:
-    """A directory of LLVM's tools in which clang is a script that begins with start."""
+    """A directory of LLVM's tools in which clang is a script: start, then the real $clang."""
     real = max(Path("/usr/lib").glob("llvm-*/bin/clang")).parent
     llvm = tmp_path / "llvm"
     llvm.mkdir()
     for tool in real.iterdir():
         if tool.name != "clang":
             (llvm / tool.name).symlink_to(tool)
-    (llvm / "clang").write_text(f'{start}exec {real}/clang "$@"\n')
+    (llvm / "clang").write_text(f'#!/bin/sh\nclang={real}/clang\n{start}exec $clang "$@"\n')
     (llvm / "clang").chmod(0o755)
     return llvm
 
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
 def test_an_interrupted_build_goes_on(project: Project, tmp_path: Path, sent: int) -> None:
-    slow = llvm_copy(tmp_path, "#!/bin/sh\ncase $* in *-c*) sleep 0.3;; esac\n")
+    slow = llvm_copy(tmp_path, "case $* in *-c*) sleep 0.3;; esac\n")
     command = ["make", "verify", *ARGUMENTS, "LAYOUTS=2", f"CLANG={slow}/clang"]
     for delay in (0.5, 1.0, 1.6, 2.4):
         with subprocess.Popen(
@@ -150,6 +150,19 @@ def test_an_interrupted_build_goes_on(project: Project, tmp_path: Path, sent: in
     assert verify_with(project, command) == []
     left = [p for p in (project.root / "build").rglob("*.tmp") if "kept" not in p.parts]
     assert not [p for p in left if p.with_suffix("").name in ("tiny", "main.o", "step.o")]
+
+
+def test_a_build_killed_as_the_compiler_ends_goes_on(project: Project, tmp_path: Path) -> None:
+    once = tmp_path / "killed"
+    slow = llvm_copy(
+        tmp_path,
+        f'case $* in *-c*) [ -e {once} ] || {{ touch {once}; $clang "$@"; kill -9 0; }};; esac\n',
+    )
+    command = ["make", "build", *ARGUMENTS, f"CLANG={slow}/clang"]
+    killed = subprocess.run(command, cwd=project.root, start_new_session=True, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL
+    project.ok(*command[1:])
+    assert verify_with(project, command) == []
 
 
 def verify_with(project: Project, command: list[str]) -> list[str]:

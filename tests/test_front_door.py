@@ -210,7 +210,7 @@ def test_a_compiler_that_is_not_there_is_said_before_anything_is_built(
 
 @pytest.mark.parametrize("tool", ["llvm-profdata", "ld.lld", "llvm-size"])
 def test_an_llvm_that_lacks_a_tool_is_refused(project: Project, tmp_path: Path, tool: str) -> None:
-    llvm = llvm_copy(tmp_path, "#!/bin/sh\n")
+    llvm = llvm_copy(tmp_path, "")
     (llvm / tool).unlink()
     message, hint = refused(project, "build", TINY, f"CLANG={llvm}/clang")
     assert message == f"'{tool}' is missing in {llvm}"
