@@ -35,6 +35,8 @@ TIMEOUT := 300s
 JOBS :=
 #: a run to report again: results/<run-id>
 RUN :=
+#: a directory of techniques of your own, files NAME.mk
+TECHNIQUES :=
 #: the compiler, by name or path, beside its LLVM tools
 CLANG :=
 #: the Python interpreter

@@ -1,12 +1,12 @@
 # Loads and checks the manifests of the apps.
 # Reads apps (each a directory of sample-apps/, or a path with a slash in it) and their app.mk.
 # Sets app-names and, for each of them, NAME/dir, NAME/about, NAME/sources, NAME/cflags, NAME/ldflags,
-# NAME/ldlibs, NAME/train-names, NAME/eval-names and NAME/manifest/{app,train,eval}: lines `key = value`
+# NAME/ldlibs, NAME/threads, NAME/train-names, NAME/eval-names and NAME/manifest/{app,train,eval}: lines `key = value`
 # that train.mk writes to files for the scripts.
 
 app-names :=
 app-dir = $(if $(findstring /,$1),$(patsubst %/,%,$1),sample-apps/$1)
-app-keys := about sources cflags ldflags ldlibs generate overlap
+app-keys := about sources cflags ldflags ldlibs generate overlap threads
 workload-keys := weight output work
 
 # $(call known-key,VARIABLE): not empty when it may stand in a manifest.
@@ -86,6 +86,7 @@ $(name)/cflags := $(app.cflags)
 $(name)/ldflags := $(app.ldflags)
 $(name)/ldlibs := $(app.ldlibs)
 $(name)/about := $(app.about)
+$(name)/threads := $(filter yes,$(app.threads))
 $(name)/train-names := $(call workload-names,train,$(set-here))
 $(name)/eval-names := $(call workload-names,eval,$(set-here))
 app.dir := app

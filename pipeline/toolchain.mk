@@ -10,6 +10,7 @@ clang-found := $(if $(CLANG),$(if $(findstring /,$(CLANG)),$(wildcard $(CLANG)),
 
 llvm-bin := $(patsubst %/,%,$(dir $(realpath $(clang-found))))
 clang := $(llvm-bin)/clang
+gcc = $(call find-program,gcc)
 
 # Checked when something is to be built or measured, not by `make help` or `make doctor`.
 define check-toolchain
@@ -21,7 +22,9 @@ $(if $(time),,$(call fail,'time' is not installed,run ./scripts/setup (it is GNU
 endef
 
 time := $(call find-program,time)
-toolchain-id = $(eval toolchain-id := $(shell $(clang) --version))$(toolchain-id)
+
+# $(call compiler-id,COMPILER): its version, asked once.
+compiler-id = $(or $(id-of-$1),$(eval id-of-$1 := $(shell $1 --version))$(id-of-$1))
 
 # Builds take this lock shared and a block that is timed takes it alone, so that nothing of pgolab
 # runs on the machine beside it, not from another clone either.

@@ -9,10 +9,11 @@ other-budget = $(if $(wildcard $1),$(if $(call same,$(call chomp,$(file <$1)),$(
 # $(eval $(call layout-rules,APP,VARIANT))
 define layout-rules
 $$(eval $$(call stamp,build/$1/$2/layouts.wanted,LAYOUTS))
-build/$1/$2/layouts/linked.json: build/$1/$2/$1 build/$1/$2/layouts.wanted $(call other-budget,build/$1/$2/layouts/limited)
+build/$1/$2/layouts/linked.json: build/$1/$2/$1 build/$1/$2/parts build/$1/$2/layouts.wanted $(call other-budget,build/$1/$2/layouts/limited)
 	$$(call say,LAYOUTS,$1/$2)
 	$$(quiet)flock --shared $$(lock) $$(python) scripts/relink.py --binary build/$1/$2/$1 --layouts $(LAYOUTS) \
-	    --budget $(BUDGET) --variants $(words $(variants)) --link $$(call q,$$($1/$2/relink))
+	    --budget $(BUDGET) --variants $(words $(variants)) --objects build/$1/$$($1/$2/objects-of)/obj \
+	    --link $$(call q,$$($1/$2/relink))$$(if $$($1/$2/post), --post $$(call q,$$($1/$2/post)))
 endef
 
 # $(eval $(call verify-rules,APP,VARIANT))

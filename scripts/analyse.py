@@ -67,10 +67,11 @@ def costs(facts: dict[str, Any], app: dict[str, Any]) -> dict[str, Any]:
         "file_bytes": facts["file_bytes"],
         "text_bytes": facts["sections"][".text"],
     }
-    if facts["profile"]:
-        profile = app["profiles"][facts["profile"]]
-        found["train_build_cpu_s"] = profile["instrumented"]["build_cpu_s"]
-        found["train_wall_s"] = round(sum(w["wall_s"] for w in profile["workloads"].values()), 3)
+    profiles = [app["profiles"][name] for name in facts["profiles"]]
+    if profiles:
+        built = sum(p["instrumented"]["build_cpu_s"] for p in profiles)
+        ran = sum(w["wall_s"] for p in profiles for w in p["workloads"].values())
+        found |= {"train_build_cpu_s": round(built, 3), "train_wall_s": round(ran, 3)}
     return found
 
 

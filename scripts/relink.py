@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from pgolab import errors, files, layouts, timing, tool, units
@@ -21,13 +22,25 @@ LEAST = 4
 SHARE_OF_BUDGET = 0.1
 
 
-def relink(link: list[str], binary: Path, number: int) -> None:
-    """Makes layout number of a variant; objects are in the obj directory beside the binary."""
-    made = layouts.path(binary, number).resolve()
-    made.parent.mkdir(parents=True)
-    padding = f"-Wl,--randomize-section-padding={number}"
-    with timing.busy("compilers"):
-        tool.output([*link, padding, "-o", made], binary.parent / "obj")
+@dataclass(frozen=True)
+class Recipe:
+    """How a layout is made: the link command, run where the objects are, and what is done then."""
+
+    link: list[str]
+    objects: Path
+    post: list[str]
+
+    def make(self, binary: Path, number: int) -> None:
+        """Makes layout number of a variant."""
+        made = layouts.path(binary, number).resolve()
+        made.parent.mkdir(parents=True)
+        linked = made.with_name(f"{made.name}.linked") if self.post else made
+        padding = f"-Wl,--randomize-section-padding={number}"
+        with timing.busy("compilers"):
+            tool.output([*self.link, padding, "-o", linked], self.objects)
+            if self.post:
+                tool.output([*self.post, "--input", linked, "--output", made])
+                linked.unlink()
 
 
 def affordable(wanted: int, one_s: float, budget_s: float) -> int:
@@ -41,11 +54,13 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--layouts", required=True, help="as many as this, layout 0 included")
     parser.add_argument("--budget", required=True, help="for measuring the app")
     parser.add_argument("--variants", type=int, required=True, help="that share the budget")
-    parser.add_argument("--link", required=True, help="the link command, run in obj/")
+    parser.add_argument("--objects", type=Path, required=True, help="where the link command runs")
+    parser.add_argument("--link", required=True, help="the link command")
+    parser.add_argument("--post", default="", help="makes the binary of the linked one")
     args = parser.parse_args(argv)
     wanted = units.count("LAYOUTS", args.layouts)
     share = SHARE_OF_BUDGET * units.seconds("BUDGET", args.budget) / args.variants
-    link = shlex.split(args.link)
+    recipe = Recipe(shlex.split(args.link), args.objects, shlex.split(args.post))
     directory = args.binary.parent / "layouts"
     if directory.exists():
         shutil.rmtree(directory)
@@ -53,11 +68,11 @@ def main(argv: Sequence[str]) -> int:
     start = time.monotonic()
     number = 1
     if wanted > 1:
-        relink(link, args.binary, 1)
+        recipe.make(args.binary, 1)
         workers = os.cpu_count() or 1
         number = affordable(wanted, (time.monotonic() - start) / workers, share)
         with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(lambda n: relink(link, args.binary, n), range(2, number)))
+            list(pool.map(lambda n: recipe.make(args.binary, n), range(2, number)))
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     facts = {
         "layouts": number,

@@ -32,9 +32,10 @@ class Trained:
     cpu_s: float
 
 
-def total_count(profdata: Path, profile: Path) -> int:
+def total_count(profdata: Path, profile: Path, context_sensitive: bool) -> int:
     """The sum of all counters of a profile, as llvm-profdata tells it."""
-    text = tool.output([profdata, "show", "--detailed-summary", profile])
+    kind = ["--showcs"] if context_sensitive else []
+    text = tool.output([profdata, "show", "--detailed-summary", *kind, profile])
     match = re.search(r"^Total count: (\d+)$", text, re.MULTILINE)
     if not match:
         raise Failure(f"'{profdata} show' printed no total count", "is it from LLVM 14 or newer?")
@@ -69,7 +70,7 @@ def train(app: Manifest, one: Workload, args: argparse.Namespace, raw: Path, wor
         )
     merged = raw / f"{one.name}.profdata"
     tool.output([args.profdata, "merge", "-o", merged, *recorded])
-    count = total_count(args.profdata, merged)
+    count = total_count(args.profdata, merged, bool(args.first_profile))
     if count == 0:
         raise Failure(
             f"'{one.label}' of {app.name} wrote a raw profile with all counters zero",
@@ -90,10 +91,12 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--inputs", type=Path, required=True)
     parser.add_argument("--binary", type=Path, required=True, help="the instrumented build")
-    parser.add_argument("--profdata", type=Path, required=True, help="llvm-profdata")
+    parser.add_argument("--llvm-bin", type=Path, required=True)
     parser.add_argument("--timeout", required=True)
     parser.add_argument("--profile", type=Path, required=True, help="the merged profile to make")
+    parser.add_argument("--first-profile", type=Path, help="goes into the merged one as it is")
     args = parser.parse_args(argv)
+    args.profdata = args.llvm_bin / "llvm-profdata"
     args.timeout = units.seconds("TIMEOUT", args.timeout)
     app = manifest.load(args.manifest, ("train",))
     if not app.workloads:
@@ -106,6 +109,8 @@ def main(argv: Sequence[str]) -> int:
     weights = merge_weights(trained)
     merged = raw / "merged.profdata"
     inputs = [f"--weighted-input={w},{t.profile}" for w, t in zip(weights, trained)]
+    if args.first_profile:
+        inputs.append(str(args.first_profile))
     with timing.busy("compilers"):
         tool.output([args.profdata, "merge", "-o", merged, *inputs])
     facts = {

@@ -94,7 +94,7 @@ def write(path: Path, made: Made, metrics: Iterable[Metric] = ()) -> Path:
                 for w in next(iter(variants.values()))
             },
             "variants": {
-                v: BINARY | {"profile": "pgo" if "pgo" in v else None} for v in ["o2", *variants]
+                v: BINARY | {"profiles": ["pgo"] if "pgo" in v else []} for v in ["o2", *variants]
             },
             "profiles": {"pgo": PROFILE},
             "advice": list(made.advice), "long_runs": made.long_runs, "measuring_s": 1.0,

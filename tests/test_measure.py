@@ -97,7 +97,7 @@ def test_run_json_says_how_it_was_measured_and_on_what(project: Project) -> None
         assert binary["sections"][".text"] > 0
         assert binary["build_cpu_s"] > 0 and binary["build_peak_rss_bytes"] > 0
     profile = project.root / "profiles/tiny/pgo.profdata"
-    assert tiny["variants"]["o2-pgo"]["profile"] == "pgo"
+    assert tiny["variants"]["o2-pgo"]["profiles"] == ["pgo"]
     assert tiny["profiles"]["pgo"]["sha256"] == _sha256(profile)
 
 

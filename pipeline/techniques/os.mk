@@ -1,3 +1,4 @@
-technique.os.group  := level
-technique.os.help   := -Os: as -O2, but for size
-technique.os.cflags := -Os
+technique.os.group      := level
+technique.os.help       := -Os: as -O2, but for size
+technique.os.cflags     := -Os
+technique.os.gcc-cflags := $(technique.os.cflags)

@@ -3,6 +3,8 @@
 technique.pgo.group         := profile
 technique.pgo.help          := profile-guided optimization, from an instrumented run of the train workloads
 technique.pgo.cflags         = -fprofile-use=$(profile)
-technique.pgo.train-cflags  := -O2 -fprofile-generate
+technique.pgo.profile       := profdata
+technique.pgo.trainer       := scripts/train.py
+technique.pgo.train-cflags   = -fprofile-generate $(threads-cflags)
 # A profile names the binaries it came from by build ID: without one it depends on the code alone.
 technique.pgo.train-ldflags := -Wl,--build-id=none

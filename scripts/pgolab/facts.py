@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -48,45 +49,57 @@ def sections(size: Path, binary: Path) -> dict[str, int]:
     return {row[1]: int(row[2]) for row in rows if row and int(row[3])}
 
 
-def build_costs(directory: Path) -> dict[str, float | int]:
-    """What compilers and linker used for the build in a directory.
+def build_costs(directories: Iterable[Path]) -> dict[str, float | int]:
+    """What compilers and linker used for what is in these directories.
 
-    Wall seconds only when its commands ran one at a time.
+    Wall seconds only when their commands ran one at a time.
     """
-    costs = [path.read_text(encoding="utf-8").split() for path in directory.rglob("*.cost")]
+    costs = [
+        path.read_text(encoding="utf-8").split()
+        for directory in directories
+        for path in directory.rglob("*.cost")
+    ]
     total: dict[str, float | int] = {
         "build_cpu_s": round(sum(float(c[1]) + float(c[2]) for c in costs), 3),
-        "build_peak_rss_bytes": max(int(c[3]) for c in costs) * 1024,
+        "build_peak_rss_bytes": max((int(c[3]) for c in costs), default=0) * 1024,
     }
     if all(c[4] == "1" for c in costs):
         total["build_wall_s"] = round(sum(float(c[0]) for c in costs), 3)
     return total
 
 
+def parts(binary: Path) -> dict[str, list[str]]:
+    """The builds and the profiles that a variant was made from, by name."""
+    noted: dict[str, list[str]] = json.loads((binary.parent / "parts").read_text(encoding="utf-8"))
+    return noted
+
+
 def of_binary(binary: Path, count: int, size: Path) -> dict[str, Any]:
     """Facts about a variant's binary and its layouts."""
+    made_from = parts(binary)
     found: dict[str, Any] = {
         "sha256": files.sha256(binary),
         "file_bytes": binary.stat().st_size,
         "sections": sections(size, binary),
         "layouts": [files.sha256(layouts.path(binary, n)) for n in range(count)],
         "relinks": layouts.facts(binary),
+        "profiles": made_from["profiles"],
     }
-    return found | build_costs(binary.parent)
+    return found | build_costs(binary.parent.parent / name for name in made_from["builds"])
 
 
 def of_profile(app: str, name: str) -> dict[str, Any]:
-    """What training noted about a profile, and what the instrumented build cost."""
+    """What training noted about a profile, and what the build that was trained cost."""
     path = Path("profiles") / app / f"{name}.json"
     noted: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return noted | {"instrumented": build_costs(Path("build") / app / f"{name}-train")}
+    return noted | {"instrumented": build_costs([Path("build") / app / f"{name}-train"])}
 
 
 def of_app(bench: Bench, binaries: dict[str, Path], clang: Path) -> dict[str, Any]:
     """Facts about an app: workloads with their scales, variants with their binaries."""
     size = clang.parent / "llvm-size"
-    known = {p.stem for p in (Path("profiles") / bench.app.name).glob("*.profdata")}
-    used = {v: next((t for t in v.split("-") if t in known), None) for v in binaries}
+    variants = {v: of_binary(binary, bench.layouts, size) for v, binary in binaries.items()}
+    used = dict.fromkeys(p for facts in variants.values() for p in facts["profiles"])
     return {
         "about": bench.app.about,
         "layouts": bench.layouts,
@@ -99,10 +112,6 @@ def of_app(bench: Bench, binaries: dict[str, Path], clang: Path) -> dict[str, An
             }
             for one in bench.workloads
         },
-        "variants": {
-            v: of_binary(binary, bench.layouts, size)
-            | {"profile": used[v]}
-            for v, binary in binaries.items()
-        },
-        "profiles": {p: of_profile(bench.app.name, p) for p in used.values() if p},
+        "variants": variants,
+        "profiles": {p: of_profile(bench.app.name, p) for p in used},
     }
