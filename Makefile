@@ -89,6 +89,8 @@ pgo lto matrix report: $(verified)
 build: $(variant-binaries) ## compile and link APP in VARIANTS
 train: $(profiles) ## take the profiles that VARIANTS need
 verify: $(verified) ## compare what the variants print with what the baseline prints
+costs: $(verified) ## build VARIANTS alone, one command at a time: what each costs
+	@$(python) scripts/costs.py --apps $(app-names) --variants $(variants) --baseline $(BASELINE) --llvm-bin $(llvm-bin)
 measure: $(verified) ## time the variants, without a report
 	@$(measure)
 

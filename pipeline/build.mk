@@ -6,8 +6,8 @@
 #   kept/                        native objects of an LTO link, from which relinks start
 #   link.cost
 #   parts                        of a variant: the directories and profiles that it was made from
-# A .cost is `wall seconds, user seconds, system seconds, peak memory in KiB` of one command, and how
-# many commands the build ran at once.
+# A .cost is `wall seconds, user seconds, system seconds, peak memory in KiB` of one command, and 1
+# when it had the machine to itself, which is so in `make costs`.
 #
 # Sources are compiled in the app's directory and objects linked in obj/, by relative names, so that
 # no output depends on where the tree lies. A variant with techniques for the link alone starts from
@@ -21,8 +21,12 @@ common-cflags = -ffunction-sections -ffile-prefix-map=$(call q,$(abspath $($1/di
 # GCC names an object's counters by the directory of its dumps: /gcda, wherever the tree lies.
 gcc-cflags = -dumpdir /gcda/$(dir $*) -dumpbase $(notdir $*).c -dumpbase-ext .c -frandom-seed=$*
 
+# `make costs` compiles everything anew, one command at a time, with nothing of pgolab beside it.
+alone := $(filter costs,$(goal))
+anew := $(if $(alone),FORCE)
+
 # $(call timed,FILE): runs a command when no block is being timed, and writes what it cost to FILE.
-timed = flock --shared $(lock) $(time) -q -o $1.cost -f '%e %U %S %M $(jobs)'
+timed = flock $(if $(alone),--exclusive,--shared) $(lock) $(time) -q -o $1.cost -f '%e %U %S %M $(if $(alone),1,0)'
 
 # $(call define-build,APP,NAME,VARIANT,CFLAGS,LDFLAGS,PREREQUISITES,RUNTIME): what compiling and linking NAME takes.
 define define-build
@@ -65,7 +69,7 @@ endef
 
 # $(eval $(call object-rules,APP,NAME)): from sources to objects.
 define object-rules
-$(addprefix build/$1/$2/obj/,$(patsubst %.c,%.o,$($1/sources))): build/$1/$2/obj/%.o: $($1/dir)/%.c build/$1/$2/compile.flags $($1/$2/needs)
+$(addprefix build/$1/$2/obj/,$(patsubst %.c,%.o,$($1/sources))): build/$1/$2/obj/%.o: $($1/dir)/%.c build/$1/$2/compile.flags $($1/$2/needs) $(anew)
 	$$(call say,CC,$1/$2/$$*.o)
 $(call compile-command,$1,$2)
 
@@ -74,7 +78,7 @@ endef
 
 # $(eval $(call merged-object-rules,APP,NAME)): from sources by way of modules to one object.
 define merged-object-rules
-$(addprefix build/$1/$2/obj/,$(patsubst %.c,%.bc,$($1/sources))): build/$1/$2/obj/%.bc: $($1/dir)/%.c build/$1/$2/compile.flags $($1/$2/needs)
+$(addprefix build/$1/$2/obj/,$(patsubst %.c,%.bc,$($1/sources))): build/$1/$2/obj/%.bc: $($1/dir)/%.c build/$1/$2/compile.flags $($1/$2/needs) $(anew)
 	$$(call say,CC,$1/$2/$$*.bc)
 $(call compile-command,$1,$2,-emit-llvm -Xclang -disable-llvm-passes)
 
@@ -117,9 +121,9 @@ endef
 define post-rules
 $1/$2/objects-of := $($1/$2-train/objects-of)
 $1/$2/relink := $($1/$2-train/relink)
-$1/$2/post := $(python) $(call key,$3,post,$2) --llvm-bin $(llvm-bin) --profile $(call profile-file,$1,$3,$2)
+$1/$2/post := $(python) $(call key,$3,post,$2) --profile $(call profile-file,$1,$3,$2)
 
-build/$1/$2/$1: build/$1/$2-train/$1 $(call profile-file,$1,$3,$2) $(call key,$3,post,$2)
+build/$1/$2/$1: build/$1/$2-train/$1 $(call profile-file,$1,$3,$2) $(firstword $(call key,$3,post,$2))
 	$$(call say,POST,$1/$2)
 	$$(quiet)mkdir -p $$(@D) && $$(call timed,$$(@D)/post) $$($1/$2/post) --input $$< --output $$@
 endef

@@ -15,7 +15,7 @@ $(foreach g,$(goals),$(if $(findstring /,$g)$(filter $g,$(targets)),,\
 
 # What the goal needs: apps, and for each of them variants.
 sample-apps := $(patsubst sample-apps/%/app.mk,%,$(sort $(wildcard sample-apps/*/app.mk)))
-staged := pgo lto matrix build train verify measure calibrate $(if $(RUN),,report)
+staged := pgo lto matrix build train verify measure costs calibrate $(if $(RUN),,report)
 goal := $(filter $(staged),$(goals))
 apps-matrix = $(or $(APPS),$(sample-apps))
 apps-calibrate := pipeline/calibration
@@ -24,7 +24,8 @@ with = $(call nearest-variant,$(BASELINE)-$1)
 standard-variants := o2 o3 o2-thin o2-full o2-pgo o2-pgo-thin o2-pgo-full o2-cspgo-thin
 variants-pgo = $(BASELINE) $(if $(LTO),$(call with,$(LTO))) $(call with,pgo) $(if $(LTO),$(call with,pgo-$(LTO)))
 variants-lto = $(BASELINE) $(call with,thin) $(call with,full)
-variants-matrix = $(BASELINE) $(or $(VARIANTS),$(standard-variants))
+left-out := $(if $(VARIANTS),,$(foreach v,$(standard-variants),$(if $(call lacking,$v),$v)))
+variants-matrix = $(BASELINE) $(or $(VARIANTS),$(filter-out $(left-out),$(standard-variants)))
 variants-calibrate := o2 o2-rebuilt o2-slower1 o2-slower2 o2-slower5
 variants-other = $(BASELINE) $(or $(VARIANTS),$(call with,pgo))
 
@@ -62,13 +63,13 @@ $(if $(filter-out matrix,$(goal)),$(if $(word 2,$(apps)),$(call fail,\
     the path '$(APP)' has a space in it,Make cannot handle that: move the app)))
 $(foreach v,$(BASELINE) $(VARIANTS),$(if $(strip $(call check-variant,$v)),))
 variants := $(call unique,$(variants-$(or $(filter pgo lto matrix calibrate,$(goal)),other)))
-$(if $(filter-out build train verify,$(goal)),$(if $(word 2,$(variants)),,$(call fail,\
+$(if $(filter-out build train verify costs,$(goal)),$(if $(word 2,$(variants)),,$(call fail,\
     there is nothing to compare with '$(BASELINE)',name other variants in VARIANTS= or another BASELINE=)))
 $(if $(strip $(check-toolchain)),)
 $(foreach a,$(apps),$(if $(strip $(call check-app-name,$a)),)$(eval $(call load-app,$a)))
 ifneq ($(filter-out build,$(goal)),)
 $(shell $(python) scripts/measure.py --check $(measure-settings) >&2)$(if $(filter-out 0,$(.SHELLSTATUS)),$(error nothing was done))
 endif
-jobs := $(or $(JOBS),$(shell nproc))
+jobs := $(if $(filter costs,$(goal)),1,$(or $(JOBS),$(shell nproc)))
 MAKEFLAGS += -j$(jobs)
 endif

@@ -24,11 +24,11 @@ endef
 
 # $(eval $(call train-rules,APP,PROFILE,ITS FILE,TRAINER[,PROFILE OF A FIRST STAGE]))
 define train-rules
-build/$1/$2-train/trained: build/$1/$2-train/$1 build/$1/manifest/train build/$1/inputs.sums $4 $5 $(call \
+build/$1/$2-train/trained: build/$1/$2-train/$1 build/$1/manifest/train build/$1/inputs.sums $(firstword $4) $5 $(call \
     named-files,$1,train) $(if $(wildcard $3),,FORCE)
 	$$(call say,TRAIN,$1/$2)
 	$$(quiet)flock --shared $$(lock) $$(python) $4 --manifest build/$1/manifest --inputs build/$1/inputs \
-	    --binary build/$1/$2-train/$1 --llvm-bin $$(llvm-bin) --timeout $$(TIMEOUT) --profile $3$(if $5, --first-profile $5)
+	    --binary build/$1/$2-train/$1 --timeout $$(TIMEOUT) --profile $3$(if $5, --first-profile $5)
 	@touch $$@
 $3: build/$1/$2-train/trained ;
 profiles += $3

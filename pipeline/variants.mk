@@ -13,9 +13,9 @@
 #   technique.NAME.prelink  for a link of its own, which makes the kept objects before the first link
 #   technique.NAME.relink   for relinks
 #   technique.NAME.kept     the objects that a relink starts from, where not the compiled ones
-#   technique.NAME.post     a script that makes the binary from the linked one and the profile
+#   technique.NAME.post     a script, with options, that makes the binary from the linked one and the profile
 #   technique.NAME.profile  the suffix of the profile that it uses, and
-#   technique.NAME.trainer      the script that takes it,
+#   technique.NAME.trainer      the script, with options, that takes it,
 #   technique.NAME.train-cflags, train-ldflags   for the build that is trained; without train-cflags it
 #                               is linked from the variant's own objects
 #   technique.NAME.runtime      a file of pipeline/runtime/ that is linked into that build
@@ -42,11 +42,14 @@ in-group = $(strip $(foreach t,$2,$(if $(filter $1,$(technique.$t.group)),$t)))
 dashed = $(subst $(space),-,$(strip $1))
 undashed = $(subst -, ,$1)
 
+$(foreach t,$(techniques),$(if $(findstring -,$t),$(call fail,\
+    the technique '$t' has a '-' in its name,variants are techniques joined by '-': rename its file)))
+
 # A technique's file sets nothing but its own keys, and they are spelt right.
 $(foreach v,$(filter technique.%,$(.VARIABLES)),$(if $(and $(filter $(techniques),$(word 2,$(subst ., ,$v))),$(filter \
     $(technique-keys),$(word 3,$(subst ., ,$v)))),,$(call fail,unknown name '$v' in a technique's file,$(call nearest,$v,\
     $(foreach t,$(or $(filter $(word 2,$(subst ., ,$v)),$(techniques)),NAME),$(addprefix technique.$t.,$(technique-keys)))))))
-$(foreach t,$(techniques),$(if $(filter 1-%,$(words $(technique.$t.group))-$(filter $(groups),$(technique.$t.group))),,\
+$(foreach t,$(techniques),$(if $(and $(filter 1,$(words $(technique.$t.group))),$(filter $(groups),$(technique.$t.group))),,\
     $(call fail,the technique '$t' has the group '$(technique.$t.group)',technique.$t.group is one of: $(groups)))\
     $(if $(technique.$t.help),,$(call fail,the technique '$t' has no 'technique.$t.help',say in one line what it does)))
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pgolab import errors, files, manifest, timing, tool, units, workload
+from pgolab import errors, files, manifest, timing, tool, training, units
 from pgolab.errors import Failure
 from pgolab.manifest import Manifest, Workload
 
@@ -42,32 +42,14 @@ def total_count(profdata: Path, profile: Path, context_sensitive: bool) -> int:
     return int(match[1])
 
 
-def train(app: Manifest, one: Workload, args: argparse.Namespace, raw: Path, work: Path) -> Trained:
+def train(app: Manifest, one: Workload, args: argparse.Namespace, raw: Path) -> Trained:
     """Runs one workload; Failure when it fails or records nothing."""
-    where = workload.scratch(work, app, args.inputs)
     own = files.empty_directory(raw / one.name)
-    (where / "train").symlink_to(args.binary.resolve())
-    outcome = workload.run(
-        one.command("./train"),
-        where,
-        args.timeout,
-        f"'{one.label}' of {app.name}",
-        {"LLVM_PROFILE_FILE": f"{own.resolve()}/%m_%p.profraw"},
-    )
-    output = workload.tail(outcome.stdout + outcome.stderr)
-    if outcome.status != 0:
-        raise Failure(
-            f"'{one.label}' of {app.name} {workload.describe(outcome.status)} in training",
-            "a train workload has to end by itself with status 0",
-            output,
-        )
+    environment = {"LLVM_PROFILE_FILE": f"{own.resolve()}/%m_%p.profraw"}
+    outcome = training.run(app, one, args.binary, args.inputs, args.timeout, environment)
     recorded = sorted(p for p in own.glob("*.profraw") if p.stat().st_size)
     if not recorded:
-        raise Failure(
-            f"'{one.label}' of {app.name} wrote no raw profile",
-            "the program has to end by returning from main or by exit(), not _exit() or a signal",
-            output,
-        )
+        raise training.nothing_recorded(app, one, outcome)
     merged = raw / f"{one.name}.profdata"
     tool.output([args.profdata, "merge", "-o", merged, *recorded])
     count = total_count(args.profdata, merged, bool(args.first_profile))
@@ -75,7 +57,7 @@ def train(app: Manifest, one: Workload, args: argparse.Namespace, raw: Path, wor
         raise Failure(
             f"'{one.label}' of {app.name} wrote a raw profile with all counters zero",
             "does it run the program's own code? the command needs $(BIN)",
-            output,
+            training.said(outcome),
         )
     return Trained(one, merged, len(recorded), count, outcome.wall_s, outcome.cpu_s)
 
@@ -99,13 +81,8 @@ def main(argv: Sequence[str]) -> int:
     args.profdata = args.llvm_bin / "llvm-profdata"
     args.timeout = units.seconds("TIMEOUT", args.timeout)
     app = manifest.load(args.manifest, ("train",))
-    if not app.workloads:
-        raise Failure(
-            f"{app.name} has no train workload", "add one to its app.mk: train.NAME = $(BIN) …"
-        )
     raw = files.empty_directory(args.binary.parent / "raw")
-    work = args.binary.parent / "work"
-    trained = [train(app, one, args, raw, work) for one in app.workloads]
+    trained = [train(app, one, args, raw) for one in training.workloads_of(app)]
     weights = merge_weights(trained)
     merged = raw / "merged.profdata"
     inputs = [f"--weighted-input={w},{t.profile}" for w, t in zip(weights, trained)]

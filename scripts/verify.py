@@ -7,6 +7,7 @@ what it printed is kept for the others.
 
 import argparse
 import difflib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,8 +20,11 @@ DIFF_LINES = 12
 
 def observe(
     app: Manifest, one: Workload, binary: Path, args: argparse.Namespace
-) -> dict[str, bytes]:
-    """Runs a workload once; its output by name: 'standard output' and the declared files."""
+) -> tuple[dict[str, bytes], float]:
+    """Runs a workload once; its output and its CPU seconds.
+
+    The output by name: 'standard output' and the declared files.
+    """
     where = workload.scratch(args.binary.parent / "work", app, args.inputs)
     (where / "verify").symlink_to(binary.resolve())
     outcome = workload.run(
@@ -44,7 +48,7 @@ def observe(
                 f"{one.label}.output names files relative to the directory where it runs",
             )
         seen[name] = (where / name).read_bytes()
-    return seen
+    return seen, outcome.cpu_s
 
 
 def difference(expected: bytes, actual: bytes) -> list[str]:
@@ -74,8 +78,11 @@ def compare(what: str, expected: dict[str, bytes], actual: dict[str, bytes], hin
 def record(app: Manifest, args: argparse.Namespace) -> None:
     """Keeps what the baseline does, if it does the same twice."""
     kept = files.empty_directory(args.outputs.with_suffix(".new"))
+    times: dict[str, float] = {}
     for one in app.workloads:
-        first, second = (observe(app, one, args.binary, args) for _ in range(2))
+        (first, _), (second, cpu_s) = (observe(app, one, args.binary, args) for _ in range(2))
+        if one.kind == "train":
+            times[one.name] = cpu_s
         compare(
             f"'{one.label}' of {app.name} gives another output each time",
             first,
@@ -86,12 +93,13 @@ def record(app: Manifest, args: argparse.Namespace) -> None:
             (kept / f"{one.label}.{number}").write_bytes(data)
     files.empty_directory(args.outputs).rmdir()
     kept.rename(args.outputs)
+    files.write_text(args.outputs.with_name("train-times.json"), json.dumps(times) + "\n")
 
 
 def check(app: Manifest, binary: Path, args: argparse.Namespace) -> None:
     """Failure when the binary does not do what the baseline did."""
     for one in app.workloads:
-        seen = observe(app, one, binary, args)
+        seen, _ = observe(app, one, binary, args)
         expected = {
             name: (args.outputs / f"{one.label}.{number}").read_bytes()
             for number, name in enumerate(seen)

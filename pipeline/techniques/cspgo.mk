@@ -5,7 +5,7 @@ technique.cspgo.group         := profile
 technique.cspgo.help          := context-sensitive PGO: trained a second time, after inlining by the first profile
 technique.cspgo.cflags         = -fprofile-use=$(profile)
 technique.cspgo.profile       := profdata
-technique.cspgo.trainer       := scripts/train.py
+technique.cspgo.trainer       := scripts/train.py --llvm-bin $(llvm-bin)
 technique.cspgo.after         := pgo
 technique.cspgo.train-groups  := level link
 technique.cspgo.train-cflags   = -fprofile-use=$(first-profile) -fcs-profile-generate $(threads-cflags)

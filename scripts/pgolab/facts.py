@@ -88,11 +88,20 @@ def of_binary(binary: Path, count: int, size: Path) -> dict[str, Any]:
     return found | build_costs(binary.parent.parent / name for name in made_from["builds"])
 
 
-def of_profile(app: str, name: str) -> dict[str, Any]:
-    """What training noted about a profile, and what the build that was trained cost."""
+def of_profile(app: str, name: str, baseline: str) -> dict[str, Any]:
+    """What training noted about a profile, and what the build that was trained cost.
+
+    slowdown is its CPU time on the train workloads over that of the baseline; None when that is
+    not known, because nothing was verified yet.
+    """
     path = Path("profiles") / app / f"{name}.json"
     noted: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return noted | {"instrumented": build_costs([Path("build") / app / f"{name}-train"])}
+    built = build_costs([Path("build") / app / f"{name}-train"])
+    trained_s = sum(w["cpu_s"] for w in noted["workloads"].values())
+    known = Path("build") / app / baseline / "train-times.json"
+    baseline_s = sum(json.loads(known.read_text()).values()) if known.is_file() else 0.0
+    slowdown = round(trained_s / baseline_s, 3) if baseline_s else None
+    return noted | {"instrumented": built, "slowdown": slowdown}
 
 
 def of_app(bench: Bench, binaries: dict[str, Path], clang: Path) -> dict[str, Any]:
@@ -113,5 +122,5 @@ def of_app(bench: Bench, binaries: dict[str, Path], clang: Path) -> dict[str, An
             for one in bench.workloads
         },
         "variants": variants,
-        "profiles": {p: of_profile(bench.app.name, p) for p in used},
+        "profiles": {p: of_profile(bench.app.name, p, bench.settings.baseline) for p in used},
     }

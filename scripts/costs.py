@@ -1,0 +1,61 @@
+"""Show what variants cost: to build, to train for, and in size.
+
+Reads what the builds noted; wall seconds are shown where a build had the machine to itself.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from pgolab import errors, facts
+from report import WIDTH, quantity, table
+
+
+def seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f} s"
+
+
+def row(app: str, variant: str, baseline: str, size: Path) -> list[str]:
+    """One variant: build wall and CPU time, peak memory, training, file and text size."""
+    binary = Path("build") / app / variant / app
+    parts = facts.parts(binary)
+    built: dict[str, Any] = facts.build_costs(binary.parent.parent / b for b in parts["builds"])
+    profiles = [facts.of_profile(app, name, baseline) for name in parts["profiles"]]
+    training = sum(p["instrumented"]["build_cpu_s"] for p in profiles)
+    running = sum(w["cpu_s"] for p in profiles for w in p["workloads"].values())
+    slowdowns = [p["slowdown"] for p in profiles if p["slowdown"]]
+    return [
+        variant,
+        seconds(built.get("build_wall_s")),
+        seconds(built["build_cpu_s"]),
+        quantity(built["build_peak_rss_bytes"], "B"),
+        f"{training:.2f}+{running:.2f} s" if profiles else "",
+        f"{max(slowdowns):.1f}×" if slowdowns else "",
+        quantity(facts.sections(size, binary)[".text"], "B"),
+    ]
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = errors.Parser(description=__doc__)
+    parser.add_argument("--apps", nargs="+", required=True)
+    parser.add_argument("--variants", nargs="+", required=True)
+    parser.add_argument("--baseline", required=True)
+    parser.add_argument("--llvm-bin", type=Path, required=True)
+    args = parser.parse_args(argv)
+    console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
+    for app in args.apps:
+        shown = table(app, "build", "CPU", "memory", "training", "slower", "text")
+        for variant in args.variants:
+            shown.add_row(*row(app, variant, args.baseline, args.llvm_bin / "llvm-size"))
+        console.print("", shown, "")
+    console.print(
+        "build: wall seconds of one command after the other; training: CPU seconds of the build"
+        " that is trained + of the train workloads; slower: that build than the baseline on them."
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    errors.run(main)

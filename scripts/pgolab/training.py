@@ -1,0 +1,56 @@
+"""Running a train workload on a binary that records a profile."""
+
+from pathlib import Path
+
+from pgolab import workload
+from pgolab.errors import Failure
+from pgolab.manifest import Manifest, Workload
+from pgolab.workload import Outcome
+
+
+def run(
+    app: Manifest,
+    one: Workload,
+    binary: Path,
+    inputs: Path,
+    timeout: float,
+    environment: dict[str, str] | None = None,
+) -> Outcome:
+    """Runs one workload at scale 1, in the directory `work` beside the binary.
+
+    Failure when it does not end by itself with status 0.
+    """
+    where = workload.scratch(binary.parent / "work", app, inputs)
+    (where / "train").symlink_to(binary.resolve())
+    label = f"'{one.label}' of {app.name}"
+    outcome = workload.run(one.command("./train"), where, timeout, label, environment)
+    if outcome.status != 0:
+        raise Failure(
+            f"{label} {workload.describe(outcome.status)} in training",
+            "a train workload has to end by itself with status 0",
+            said(outcome),
+        )
+    return outcome
+
+
+def said(outcome: Outcome) -> list[str]:
+    """The end of what a workload printed, for an error message."""
+    return workload.tail(outcome.stdout + outcome.stderr)
+
+
+def nothing_recorded(app: Manifest, one: Workload, outcome: Outcome) -> Failure:
+    """What is wrong when a workload ended well and left no profile."""
+    return Failure(
+        f"'{one.label}' of {app.name} wrote no raw profile",
+        "the program has to end by returning from main or by exit(), not _exit() or a signal",
+        said(outcome),
+    )
+
+
+def workloads_of(app: Manifest) -> list[Workload]:
+    """The train workloads; Failure when there is none."""
+    if not app.workloads:
+        raise Failure(
+            f"{app.name} has no train workload", "add one to its app.mk: train.NAME = $(BIN) …"
+        )
+    return list(app.workloads)
