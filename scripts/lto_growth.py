@@ -22,7 +22,7 @@ from pgolab import errors, lock, tool, units
 from report import WIDTH, table
 
 FUNCTIONS = 30  # in each file
-MODES = {"no LTO": [], "ThinLTO": ["-flto=thin"], "full LTO": ["-flto=full"]}
+MODES: dict[str, list[str]] = {"no LTO": [], "ThinLTO": ["-flto=thin"], "full LTO": ["-flto=full"]}
 STYLES = {"no LTO": ("o", ":"), "ThinLTO": ("s", "-"), "full LTO": ("^", "--")}
 
 
