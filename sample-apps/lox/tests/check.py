@@ -2,8 +2,13 @@
 garbage collection at every allocation. In each, all tests of the language and all errors and
 limits come out as they should, deep nesting is refused, and every allocation may fail; the
 workloads print the same in all of them. Then scripts with random changes are run in the two
-builds with sanitizers, whose results must be the same, with and without collections."""
+builds with sanitizers, whose results must be the same, with and without collections.
 
+With --reference DIR, DIR being a checkout of https://github.com/munificent/craftinginterpreters,
+the language's own tests must pass and print what the reference implementation prints, and its
+benchmarks must not take longer than there."""
+
+import argparse
 import itertools
 import random
 import re
@@ -12,6 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import reference
 import test_lox
 from test_lox import APP, FAILING_MALLOC, SANITIZE
 
@@ -77,22 +83,43 @@ def check_changed_scripts(binaries: dict[str, Path], scratch: Path) -> None:
     print(f"{CHANGED_SCRIPTS} changed scripts: exit statuses {dict(sorted(statuses.items()))}")
 
 
-def main() -> int:
+def check_reference(lox: Path, checkout: Path, clox: Path) -> None:
+    reference.build_reference(checkout, clox)
+    print(reference.check_tests(lox, clox, checkout))
+    print("user time over that of the reference:")
+    for line in reference.check_benchmarks(lox, clox, checkout):
+        print(line, flush=True)
+
+
+def check_all(directory: Path, checkout: Path | None) -> None:
+    scratch = directory / "script.lox"
+    binaries = {name: test_lox.build(directory / name, *flags) for name, flags in BUILDS.items()}
+    for name, binary in binaries.items():
+        check_cases(name, binary, scratch)
+        failing = test_lox.build(directory / "failing", *BUILDS[name], *FAILING_MALLOC)
+        print(f"{name}: {test_lox.check_failing_allocations(failing)} allocations failed")
+    check_workloads(binaries)
+    check_changed_scripts(binaries, scratch)
+    if checkout is None:
+        print("not compared with the reference implementation: no --reference given")
+    else:
+        check_reference(binaries["O2"], checkout, directory / "clox")
+
+
+def main(argv: list[str]) -> int:
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument("--reference", type=Path, metavar="DIR")
+    options = arguments.parse_args(argv)
     with tempfile.TemporaryDirectory() as directory:
-        scratch = Path(directory) / "script.lox"
-        binaries = {name: test_lox.build(Path(directory) / name, *flags)
-                    for name, flags in BUILDS.items()}
-        for name, binary in binaries.items():
-            check_cases(name, binary, scratch)
-            failing = test_lox.build(Path(directory) / "failing", *BUILDS[name], *FAILING_MALLOC)
-            print(f"{name}: {test_lox.check_failing_allocations(failing)} allocations failed")
-        check_workloads(binaries)
-        check_changed_scripts(binaries, scratch)
+        try:
+            check_all(Path(directory), options.reference)
+        except (AssertionError, subprocess.SubprocessError) as error:
+            print(f"check.py: {error}", file=sys.stderr)
+            return 1
     return 0
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except (AssertionError, subprocess.SubprocessError) as error:
-        sys.exit(f"lox check failed: {error}")
+    sys.exit(main(sys.argv[1:]))
