@@ -10,6 +10,7 @@
 #ifndef CSVQL_H
 #define CSVQL_H
 
+#include <setjmp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,11 +26,13 @@ enum {
 
 #define NO_PLACE SIZE_MAX
 
-/* Filled in by the first function that returns false, NULL or another failure. */
+/* What went wrong. To fail is to note it here and to jump to the trap, so that no caller
+   has to look whether memory was there or a query made sense. Whoever sets the trap owns
+   all memory: arenas, buffers and tables, which can be freed after a failure. */
 typedef struct Error {
-    const char *file; /* an error in data: the file and its line; else NULL */
-    size_t line;
-    size_t at; /* an error in a query: offset in its text; else NO_PLACE */
+    jmp_buf trap;
+    const char *file; /* an error in data, else NULL */
+    size_t at;        /* line of the file; offset in the query, or NO_PLACE */
     char text[200];
 } Error;
 
@@ -38,14 +41,16 @@ typedef struct Text {
     size_t length;
 } Text;
 
-/* Memory that is given back as a whole. All zero is an empty arena. */
+/* Memory that is given back as a whole. */
 typedef struct Arena {
-    struct Chunk *newest;
-    size_t used; /* bytes of the newest chunk */
+    Error *err;
+    struct Chunk *newest; /* NULL: empty */
+    size_t used;          /* bytes of the newest chunk */
 } Arena;
 
-/* Bytes that grow. All zero is an empty buffer. */
+/* Bytes that grow. */
 typedef struct Buffer {
+    Error *err;
     char *data;
     size_t size, capacity;
 } Buffer;
@@ -80,18 +85,30 @@ static inline Value value_text(const char *s, size_t length) {
     return (Value){.type = V_TEXT, .length = (uint32_t)length, .s = s};
 }
 
-bool fail(Error *err, size_t at, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-bool fail_in_file(Error *err, const char *file, size_t line, const char *format, ...)
+static inline bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+static inline bool is_space(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* The small letter of an ASCII letter. */
+static inline char fold(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
+_Noreturn void fail(Error *err, const char *file, size_t at, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-bool fail_memory(Error *err);
+_Noreturn void fail_memory(Error *err);
 
 void *arena_alloc(Arena *arena, size_t count, size_t size);
 void *arena_extend(Arena *arena, void *items, size_t count, size_t size);
 void arena_reset(Arena *arena);
 void arena_free(Arena *arena);
 
-bool buffer_append(Buffer *out, const char *data, size_t size);
+bool buffer_reserve(Buffer *out, size_t size);
+void buffer_append(Buffer *out, const char *data, size_t size);
 
 bool text_same(Text a, Text b);
 bool text_is(Text a, const char *b);
@@ -104,23 +121,24 @@ int value_truth(Value v);
 int value_compare(Value a, Value b);
 uint64_t value_hash(Value v, uint64_t seed);
 size_t value_format(Value v, char out[NUMBER_SIZE]);
-bool value_keep(Value *v, Arena *arena);
+Value value_keep(Value v, Arena *arena);
 
 /* ---- csv.c: tables from CSV files, results as CSV ---- */
 
 typedef struct Column {
     Text name;
-    Type type; /* V_INT, V_REAL or V_TEXT; a cell has this type or is NULL */
-    struct Btree *index;
+    Type type;           /* V_INT, V_REAL or V_TEXT; a cell has this type or is NULL */
+    struct Btree *index; /* NULL: none yet */
 } Column;
 
 typedef struct Table {
     const char *file;
     Text name;
-    char *text; /* the file; cells and column names point into it */
+    Buffer text; /* the file; cells and column names point into it */
     Column *columns;
     Value *cells; /* row by row */
     size_t ncolumns, nrows;
+    Arena indexes;
 } Table;
 
 typedef struct Tables {
@@ -128,32 +146,30 @@ typedef struct Tables {
     size_t count;
 } Tables;
 
-bool file_read(const char *file, Buffer *text, Error *err);
-bool table_load(Table *t, Error *err);
-bool table_parse(Table *t, char *text, size_t size, Error *err);
-bool table_index(Table *t, size_t column, Error *err);
+void file_read(const char *file, Buffer *text);
+void table_load(Table *t);
+void table_parse(Table *t);
+void table_index(Table *t, size_t column);
 void table_drop_indexes(Table *t);
 void table_free(Table *t);
-bool csv_write_row(Buffer *out, const Value *row, size_t count);
+void csv_write_row(Buffer *out, const Value *row, size_t count);
 
-/* ---- index.c: finding values by order and by hash ---- */
+/* ---- index.c: order and hash ---- */
 
-/* A place between two entries of a B+tree; it names the entry after it. */
-typedef struct Cursor {
-    const struct Node *leaf;
-    size_t slot;
-} Cursor;
+typedef struct SortKey {
+    size_t column;
+    bool descending;
+} SortKey;
 
 typedef struct Btree Btree;
 
-Btree *btree_build(const Value *keys, size_t stride, size_t count);
-void btree_free(Btree *tree);
-Cursor btree_begin(const Btree *tree);
-Cursor btree_end(const Btree *tree);
-Cursor btree_seek(const Btree *tree, Value key, bool after);
-bool cursor_same(Cursor a, Cursor b);
-uint32_t cursor_row(Cursor *c);
-Value cursor_key_before(Cursor c);
+void sort_rows(const Value **rows, size_t count, const SortKey *keys, size_t nkeys,
+               Arena *arena);
+Btree *btree_build(const Value *cells, size_t width, size_t count, size_t column,
+                   Arena *arena);
+size_t btree_count(const Btree *tree);
+size_t btree_seek(const Btree *tree, Value key, bool after);
+const Value *btree_row(const Btree *tree, size_t place);
 
 /* A set of tuples of `width` values, numbered as they come. It copies their text. */
 typedef struct Set {
@@ -164,7 +180,7 @@ typedef struct Set {
     size_t width, count, capacity;
 } Set;
 
-bool set_add(Set *set, const Value *tuple, size_t *number, bool *added);
+bool set_add(Set *set, const Value *tuple, size_t *number);
 
 /* ---- parse.c: SQL text to syntax tree ---- */
 
@@ -256,7 +272,7 @@ typedef struct Select {
     int64_t limit, offset; /* limit: negative for none */
 } Select;
 
-bool parse_statement(Text sql, size_t *at, Arena *arena, Select **select, Error *err);
+Select *parse_statement(Text sql, size_t *at, Arena *arena);
 
 /* ---- eval.c: what expressions do ---- */
 
@@ -265,8 +281,6 @@ struct Frame {
     const Value *keys;    /* GROUP BY values of the current group */
     const Value *results; /* aggregates of the current group */
     Arena *scratch;       /* lasts for one row */
-    const char *failure;  /* NULL, or why evaluation failed at `culprit` */
-    const Expr *culprit;
 };
 
 typedef struct Function {
@@ -277,7 +291,7 @@ typedef struct Function {
 
 const Function *function_find(Text name);
 Eval *eval_of(Op op);
-Value value_convert(const Expr *e, Value v, Affinity to, Frame *frame);
+Value value_convert(Value v, Affinity to, Frame *frame);
 
 /* ---- plan.c: names, types, access paths ---- */
 
@@ -292,7 +306,7 @@ typedef struct State {
 /* `keep` is where text that must outlast the row is copied to. */
 typedef struct AggregateKind {
     const char *name;
-    bool (*step)(State *s, Value v, Arena *keep);
+    void (*step)(State *s, Value v, Arena *keep);
     Value (*result)(const State *s);
 } AggregateKind;
 
@@ -316,18 +330,13 @@ typedef struct Filters {
 typedef struct Level {
     Table *table;
     bool left;
-    bool indexed, descending;
+    bool indexed;
     size_t column; /* of the index */
     Bound low, high;
     Filters on;      /* LEFT JOIN: what makes a row match */
     Filters filters; /* what a row, or the row of NULLs, must pass then */
     Value *nulls;
 } Level;
-
-typedef struct SortKey {
-    size_t output;
-    bool descending;
-} SortKey;
 
 typedef struct Plan {
     Level levels[MAX_SOURCES];
@@ -336,7 +345,7 @@ typedef struct Plan {
     const Expr **outputs;
     Value *names;
     size_t nvisible, noutputs; /* the rest of outputs is only sorted by */
-    SortKey *sort;
+    SortKey *sort;             /* by outputs */
     size_t nsort;
     bool grouped, distinct;
     const Expr **groups;
@@ -346,13 +355,13 @@ typedef struct Plan {
     int64_t limit, offset;
 } Plan;
 
-bool plan_select(Select *select, const Tables *tables, Arena *arena, Plan *plan,
-                 Error *err);
+Plan *plan_select(Select *select, const Tables *tables, Arena *arena);
 
 /* ---- exec.c: running plans ---- */
 
 const AggregateKind *aggregate_find(Text name);
 
-bool run_script(Text sql, const Tables *tables, bool header, Buffer *out, Error *err);
+void run_script(Text sql, const Tables *tables, bool header, Arena *arena, Arena *scratch,
+                Buffer *out);
 
 #endif

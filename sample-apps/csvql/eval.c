@@ -1,6 +1,7 @@
 /* What expressions do: operators and functions, each a function that a node points to. */
 #include "csvql.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -10,41 +11,34 @@ static inline Value arg(const Expr *e, size_t i, Frame *f) {
     return e->args[i]->eval(e->args[i], f);
 }
 
-static Value fail_at(const Expr *e, Frame *f, const char *why) {
-    f->failure = why;
-    f->culprit = e;
-    return value_null();
-}
-
 static Value truth(int t) {
     return t < 0 ? value_null() : value_int(t);
 }
 
 /* ---- text ---- */
 
-/* Memory for text that lasts until the next row; NULL after a failure. */
+/* Memory for text that lasts until the next row. */
 static char *new_text(const Expr *e, Frame *f, size_t length) {
-    char *text = length > UINT32_MAX ? NULL : arena_alloc(f->scratch, length, 1);
-    if (!text)
-        fail_at(e, f, "out of memory");
-    return text;
+    if (length > UINT32_MAX)
+        fail(f->scratch->err, NULL, e->at, "text of more than 4 GiB");
+    return arena_alloc(f->scratch, length, 1);
 }
 
-static Value to_text(const Expr *e, Value v, Frame *f) {
+static Value to_text(Value v, Frame *f) {
     if (v.type == V_NULL || v.type == V_TEXT)
         return v;
-    char *text = new_text(e, f, NUMBER_SIZE);
-    return text ? value_text(text, value_format(v, text)) : value_null();
+    char *text = arena_alloc(f->scratch, NUMBER_SIZE, 1);
+    return value_text(text, value_format(v, text));
 }
 
 static Value text_arg(const Expr *e, size_t i, Frame *f) {
-    return to_text(e, arg(e, i, f), f);
+    return to_text(arg(e, i, f), f);
 }
 
 /* A value as it is compared: text that is a number as a number, or a number as text. */
-Value value_convert(const Expr *e, Value v, Affinity to, Frame *f) {
+Value value_convert(Value v, Affinity to, Frame *f) {
     if (to == A_TEXT)
-        return to_text(e, v, f);
+        return to_text(v, f);
     if (to == A_NONE || v.type != V_TEXT)
         return v;
     bool whole;
@@ -57,8 +51,6 @@ static Value eval_concat(const Expr *e, Frame *f) {
     if (a.type == V_NULL || b.type == V_NULL)
         return value_null();
     char *text = new_text(e, f, (size_t)a.length + b.length);
-    if (!text)
-        return value_null();
     memcpy(text, a.s, a.length);
     memcpy(text + a.length, b.s, b.length);
     return value_text(text, (size_t)a.length + b.length);
@@ -78,10 +70,6 @@ static int64_t count_characters(Value v) {
     for (size_t at = 0; at < v.length; at = next_character(v, at))
         count++;
     return count;
-}
-
-static char fold(char c) {
-    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
 }
 
 /* Goes back to the last % only, which can match whatever an earlier one could have. */
@@ -185,8 +173,8 @@ static int compare_values(Value a, Value b, const Expr *right, Frame *f) {
     if (a.type == V_NULL || b.type == V_NULL)
         return UNKNOWN;
     if (right->convert != A_NONE) {
-        a = value_convert(right, a, right->convert, f);
-        b = value_convert(right, b, right->convert, f);
+        a = value_convert(a, right->convert, f);
+        b = value_convert(b, right->convert, f);
     }
     return value_compare(a, b);
 }
@@ -252,19 +240,17 @@ static Value eval_in(const Expr *e, Frame *f) {
     return truth(result);
 }
 
+/* CASE and, where there is a value to compare with, SWITCH. */
 static Value eval_case(const Expr *e, Frame *f) {
-    size_t i = 0;
-    while (i + 1 < e->count && value_truth(arg(e, i, f)) != 1)
-        i += 2;
-    return arg(e, i + 1 < e->count ? i + 1 : i, f);
-}
-
-static Value eval_switch(const Expr *e, Frame *f) {
-    Value v = arg(e, 0, f);
-    size_t i = 1;
-    while (i + 1 < e->count && compare_with(v, e->args[i], f) != 0)
-        i += 2;
-    return arg(e, i + 1 < e->count ? i + 1 : i, f);
+    bool compares = e->op == E_SWITCH;
+    Value v = compares ? arg(e, 0, f) : value_null();
+    size_t i = compares;
+    for (; i + 1 < e->count; i += 2) {
+        if (compares ? compare_with(v, e->args[i], f) == 0
+                     : value_truth(arg(e, i, f)) == 1)
+            return arg(e, i + 1, f);
+    }
+    return arg(e, i, f);
 }
 
 /* ---- leaves ---- */
@@ -296,28 +282,26 @@ static Value call_length(const Expr *e, Frame *f) {
     Value v = arg(e, 0, f);
     if (v.type == V_NULL)
         return v;
-    return value_int(count_characters(to_text(e, v, f)));
+    return value_int(count_characters(to_text(v, f)));
 }
 
-/* Text with its ASCII letters from `first` on, 26 of them, moved by `distance`. */
-static Value change_case(const Expr *e, Frame *f, char first, int distance) {
+/* Letters are those of ASCII, as no locale is set. */
+static Value change_case(const Expr *e, Frame *f, int change(int letter)) {
     Value v = text_arg(e, 0, f);
-    char *text = v.type == V_NULL ? NULL : new_text(e, f, v.length);
-    if (!text)
-        return value_null();
-    for (size_t i = 0; i < v.length; i++) {
-        bool letter = v.s[i] >= first && v.s[i] < first + 26;
-        text[i] = (char)(letter ? v.s[i] + distance : v.s[i]);
-    }
+    if (v.type == V_NULL)
+        return v;
+    char *text = new_text(e, f, v.length);
+    for (size_t i = 0; i < v.length; i++)
+        text[i] = (char)change((unsigned char)v.s[i]);
     return value_text(text, v.length);
 }
 
 static Value call_upper(const Expr *e, Frame *f) {
-    return change_case(e, f, 'a', 'A' - 'a');
+    return change_case(e, f, toupper);
 }
 
 static Value call_lower(const Expr *e, Frame *f) {
-    return change_case(e, f, 'A', 'a' - 'A');
+    return change_case(e, f, tolower);
 }
 
 /* Characters [from, to) of a text; either end may lie outside. */
@@ -357,8 +341,9 @@ static Value call_abs(const Expr *e, Frame *f) {
         return v;
     if (v.type != V_INT)
         return value_real(fabs(value_to_real(v)));
-    return v.i == INT64_MIN ? fail_at(e, f, "integer overflow")
-                            : value_int(v.i < 0 ? -v.i : v.i);
+    if (v.i == INT64_MIN)
+        fail(f->scratch->err, NULL, e->at, "integer overflow");
+    return value_int(v.i < 0 ? -v.i : v.i);
 }
 
 /* Half away from zero. As in SQLite, a little is added first, so that 1.005, whose double
@@ -376,11 +361,9 @@ static Value call_round(const Expr *e, Frame *f) {
     if (v.type == V_NULL || places.type == V_NULL)
         return value_null();
     int64_t digits = int32_of(places);
+    digits = digits < 0 ? 0 : digits > 30 ? 30 : digits;
     double r = value_to_real(v);
-    return value_real(copysign(round_places(fabs(r), digits < 0    ? 0
-                                                     : digits > 30 ? 30
-                                                                   : digits),
-                               r));
+    return value_real(copysign(round_places(fabs(r), digits), r));
 }
 
 static Value call_coalesce(const Expr *e, Frame *f) {
@@ -411,31 +394,16 @@ const Function *function_find(Text name) {
 
 /* What evaluates an operator; a call is evaluated by its function. */
 Eval *eval_of(Op op) {
-    static Eval *const table[] = {[E_CONSTANT] = eval_constant,
-                                  [E_COLUMN] = eval_column,
-                                  [E_KEY] = eval_key,
-                                  [E_AGGREGATE] = eval_aggregate,
-                                  [E_PLUS] = eval_plus,
-                                  [E_ADD] = eval_add,
-                                  [E_SUB] = eval_sub,
-                                  [E_MUL] = eval_mul,
-                                  [E_DIV] = eval_div,
-                                  [E_REM] = eval_rem,
-                                  [E_CONCAT] = eval_concat,
-                                  [E_EQ] = eval_compare,
-                                  [E_NE] = eval_compare,
-                                  [E_LT] = eval_compare,
-                                  [E_LE] = eval_compare,
-                                  [E_GT] = eval_compare,
-                                  [E_GE] = eval_compare,
-                                  [E_IS] = eval_is,
-                                  [E_NOT] = eval_not,
-                                  [E_AND] = eval_and,
-                                  [E_OR] = eval_or,
-                                  [E_LIKE] = eval_like,
-                                  [E_BETWEEN] = eval_between,
-                                  [E_IN] = eval_in,
-                                  [E_CASE] = eval_case,
-                                  [E_SWITCH] = eval_switch};
+    // clang-format off
+    static Eval *const table[] = {
+        [E_CONSTANT] = eval_constant, [E_COLUMN] = eval_column, [E_KEY] = eval_key,
+        [E_AGGREGATE] = eval_aggregate, [E_PLUS] = eval_plus, [E_ADD] = eval_add,
+        [E_SUB] = eval_sub, [E_MUL] = eval_mul, [E_DIV] = eval_div, [E_REM] = eval_rem,
+        [E_CONCAT] = eval_concat, [E_EQ] = eval_compare, [E_NE] = eval_compare,
+        [E_LT] = eval_compare, [E_LE] = eval_compare, [E_GT] = eval_compare,
+        [E_GE] = eval_compare, [E_IS] = eval_is, [E_NOT] = eval_not, [E_AND] = eval_and,
+        [E_OR] = eval_or, [E_LIKE] = eval_like, [E_BETWEEN] = eval_between,
+        [E_IN] = eval_in, [E_CASE] = eval_case, [E_SWITCH] = eval_case};
+    // clang-format on
     return table[op];
 }

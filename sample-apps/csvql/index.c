@@ -1,204 +1,125 @@
-/* Finding values: by order with a B+tree, by hash with a set of tuples. */
+/* Order and hash: a stable sort, B+trees over columns, sets of tuples. */
 #include "csvql.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+/* ---- sorting ---- */
+
+static int compare_rows(const Value *a, const Value *b, const SortKey *keys,
+                        size_t nkeys) {
+    for (size_t i = 0; i < nkeys; i++) {
+        int order = value_compare(a[keys[i].column], b[keys[i].column]);
+        if (order)
+            return keys[i].descending ? -order : order;
+    }
+    return 0;
+}
+
+/* Merges two sorted runs, the first copied to `spare`, which is as long. */
+static void merge(const Value **rows, size_t middle, size_t count, const Value **spare,
+                  const SortKey *keys, size_t nkeys) {
+    memcpy(spare, rows, middle * sizeof *rows);
+    size_t left = 0, right = middle, to = 0;
+    while (left < middle && right < count) {
+        if (compare_rows(spare[left], rows[right], keys, nkeys) <= 0)
+            rows[to++] = spare[left++];
+        else
+            rows[to++] = rows[right++];
+    }
+    memcpy(rows + to, spare + left, (middle - left) * sizeof *rows);
+}
+
+static void merge_sort(const Value **rows, size_t count, const Value **spare,
+                       const SortKey *keys, size_t nkeys) {
+    if (count < 2)
+        return;
+    size_t middle = count / 2;
+    merge_sort(rows, middle, spare, keys, nkeys);
+    merge_sort(rows + middle, count - middle, spare, keys, nkeys);
+    if (compare_rows(rows[middle - 1], rows[middle], keys, nkeys) > 0)
+        merge(rows, middle, count, spare, keys, nkeys);
+}
+
+/* Rows with equal keys stay in the order they came in. */
+void sort_rows(const Value **rows, size_t count, const SortKey *keys, size_t nkeys,
+               Arena *arena) {
+    const Value **spare = arena_alloc(arena, count / 2, sizeof *spare);
+    merge_sort(rows, count, spare, keys, nkeys);
+}
 
 /* ---- B+tree ---- */
 
-/* An index holds every row of a column. Rows make entries distinct, so that equal keys
-   stay in row order. In an inner node links[i] leads to the entries before entries[i],
-   links[i + 1] to those from it on. A leaf is linked to the ones before and after. */
-enum { FANOUT = 64, PREVIOUS = 0, NEXT = 1 };
-
-typedef struct Entry {
-    Value key;
-    uint32_t row;
-} Entry;
-
-typedef struct Node {
-    size_t count;
-    bool leaf;
-    Entry entries[FANOUT];
-    struct Node *links[];
-} Node;
-
-struct Btree {
-    Arena memory;
-    Node *root;
+enum {
+    FANOUT = 32,
+    MAX_LEVELS = 7 /* FANOUT to that power exceeds any number of rows */
 };
 
-static Node *new_node(Btree *tree, bool leaf) {
-    size_t links = leaf ? 2 : FANOUT + 1;
-    Node *n = arena_alloc(&tree->memory, 1, sizeof *n + links * sizeof(Node *));
-    if (n) {
-        n->count = 0;
-        n->leaf = leaf;
-        n->links[PREVIOUS] = n->links[NEXT] = NULL;
-    }
-    return n;
+/* Tables do not change, so a tree is built full and its nodes lie side by side: node n of
+   a level has the keys from n * FANOUT on. Level 0, the leaves, has the keys of all rows
+   in order, each level above it the first key of every node below. */
+struct Btree {
+    const Value **rows;
+    Value *keys[MAX_LEVELS];
+    size_t counts[MAX_LEVELS];
+    size_t nlevels;
+};
+
+static void add_level(Btree *tree, Arena *arena) {
+    size_t level = tree->nlevels++;
+    size_t count = (tree->counts[level - 1] + FANOUT - 1) / FANOUT;
+    tree->keys[level] = arena_alloc(arena, count, sizeof(Value));
+    tree->counts[level] = count;
+    for (size_t i = 0; i < count; i++)
+        tree->keys[level][i] = tree->keys[level - 1][i * FANOUT];
 }
 
-static int compare_entries(const Entry *a, const Entry *b) {
-    int order = value_compare(a->key, b->key);
-    return order ? order : (a->row > b->row) - (a->row < b->row);
+/* An index of a column of `count` rows, each `width` values. It refers to the rows. */
+Btree *btree_build(const Value *cells, size_t width, size_t count, size_t column,
+                   Arena *arena) {
+    Btree *tree = arena_alloc(arena, 1, sizeof *tree);
+    *tree = (Btree){.rows = arena_alloc(arena, count, sizeof *tree->rows),
+                    .keys = {arena_alloc(arena, count, sizeof(Value))},
+                    .counts = {count},
+                    .nlevels = 1};
+    for (size_t i = 0; i < count; i++)
+        tree->rows[i] = cells + i * width;
+    sort_rows(tree->rows, count, &(SortKey){.column = column}, 1, arena);
+    for (size_t i = 0; i < count; i++)
+        tree->keys[0][i] = tree->rows[i][column];
+    while (tree->counts[tree->nlevels - 1] > FANOUT)
+        add_level(tree, arena);
+    return tree;
 }
 
-/* The number of entries before `e`, counting one that equals it only in inner nodes: the
-   slot of `e` in a leaf, the link that leads to it in an inner node. */
-static size_t find_slot(const Node *n, const Entry *e) {
-    size_t low = 0, high = n->count;
-    int before = n->leaf ? -1 : 0;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (compare_entries(&n->entries[middle], e) <= before)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+size_t btree_count(const Btree *tree) {
+    return tree->counts[0];
 }
 
-static void insert_entry(Node *n, size_t slot, const Entry *e) {
-    memmove(&n->entries[slot + 1], &n->entries[slot],
-            (n->count - slot) * sizeof n->entries[0]);
-    n->entries[slot] = *e;
-    n->count++;
-}
-
-/* Puts a new child to the right of links[slot], parted from it by `e`. */
-static void insert_child(Node *n, size_t slot, const Entry *e, Node *child) {
-    memmove(&n->links[slot + 2], &n->links[slot + 1],
-            (n->count - slot) * sizeof n->links[0]);
-    n->links[slot + 1] = child;
-    insert_entry(n, slot, e);
-}
-
-static void link_leaf(Node *left, Node *right) {
-    right->links[PREVIOUS] = left;
-    right->links[NEXT] = left->links[NEXT];
-    if (right->links[NEXT])
-        right->links[NEXT]->links[PREVIOUS] = right;
-    left->links[NEXT] = right;
-}
-
-/* Splits the full child links[slot] of a node that is not full. */
-static bool split_child(Btree *tree, Node *parent, size_t slot) {
-    Node *left = parent->links[slot];
-    Node *right = new_node(tree, left->leaf);
-    if (!right)
-        return false;
-    size_t keep = FANOUT / 2;
-    Entry middle = left->entries[keep];
-    size_t from =
-        left->leaf ? keep : keep + 1; /* an inner node's middle entry moves up */
-    right->count = FANOUT - from;
-    memcpy(right->entries, left->entries + from, right->count * sizeof middle);
-    if (left->leaf)
-        link_leaf(left, right);
-    else
-        memcpy(right->links, left->links + from,
-               (right->count + 1) * sizeof right->links[0]);
-    left->count = keep;
-    insert_child(parent, slot, &middle, right);
-    return true;
-}
-
-static bool split_root(Btree *tree) {
-    Node *root = new_node(tree, false);
-    if (!root)
-        return false;
-    root->links[0] = tree->root;
-    if (!split_child(tree, root, 0))
-        return false;
-    tree->root = root;
-    return true;
-}
-
-/* Splits full nodes on the way down, so that there is always room above. */
-static bool insert(Btree *tree, const Entry *e) {
-    if (tree->root->count == FANOUT && !split_root(tree))
-        return false;
-    Node *n = tree->root;
-    while (!n->leaf) {
-        size_t slot = find_slot(n, e);
-        if (n->links[slot]->count == FANOUT) {
-            if (!split_child(tree, n, slot))
-                return false;
-            slot += compare_entries(&n->entries[slot], e) <= 0;
+/* The place before the first row with `key`, or after the last one: how many rows come
+   before it. */
+size_t btree_seek(const Btree *tree, Value key, bool after) {
+    size_t at = 0;
+    for (size_t level = tree->nlevels; level-- > 0;) {
+        const Value *keys = tree->keys[level];
+        size_t start = at * FANOUT, low = start, high = start + FANOUT;
+        if (high > tree->counts[level])
+            high = tree->counts[level];
+        while (low < high) {
+            size_t middle = (low + high) / 2;
+            if (value_compare(keys[middle], key) < after)
+                low = middle + 1;
+            else
+                high = middle;
         }
-        n = n->links[slot];
+        at = level > 0 && low > start ? low - 1
+                                      : low; /* the last node that begins before */
     }
-    insert_entry(n, find_slot(n, e), e);
-    return true;
+    return at;
 }
 
-void btree_free(Btree *tree) {
-    if (tree)
-        arena_free(&tree->memory);
-    free(tree);
-}
-
-/* An index of `count` keys that lie `stride` values apart; NULL without memory. The tree
-   copies the values, but not their text. */
-Btree *btree_build(const Value *keys, size_t stride, size_t count) {
-    Btree *tree = calloc(1, sizeof *tree);
-    bool ok = tree && (tree->root = new_node(tree, true));
-    for (size_t row = 0; ok && row < count; row++)
-        ok = insert(tree, &(Entry){keys[row * stride], (uint32_t)row});
-    if (ok)
-        return tree;
-    btree_free(tree);
-    return NULL;
-}
-
-/* A cursor at the end of a leaf that has a next one stands at the start of that. */
-static Cursor normal(const Node *leaf, size_t slot) {
-    if (slot == leaf->count && leaf->links[NEXT])
-        return (Cursor){leaf->links[NEXT], 0};
-    return (Cursor){leaf, slot};
-}
-
-Cursor btree_begin(const Btree *tree) {
-    const Node *n = tree->root;
-    while (!n->leaf)
-        n = n->links[0];
-    return normal(n, 0);
-}
-
-Cursor btree_end(const Btree *tree) {
-    const Node *n = tree->root;
-    while (!n->leaf)
-        n = n->links[n->count];
-    return normal(n, n->count);
-}
-
-/* The place before the first entry with `key`, or after the last one. */
-Cursor btree_seek(const Btree *tree, Value key, bool after) {
-    Entry e = {key, after ? UINT32_MAX : 0};
-    const Node *n = tree->root;
-    while (!n->leaf)
-        n = n->links[find_slot(n, &e)];
-    return normal(n, find_slot(n, &e));
-}
-
-bool cursor_same(Cursor a, Cursor b) {
-    return a.leaf == b.leaf && a.slot == b.slot;
-}
-
-/* The row of the entry at a cursor that is not at the end; passes it. */
-uint32_t cursor_row(Cursor *c) {
-    uint32_t row = c->leaf->entries[c->slot].row;
-    *c = normal(c->leaf, c->slot + 1);
-    return row;
-}
-
-/* The key of the entry before a cursor that is not at the beginning. */
-Value cursor_key_before(Cursor c) {
-    if (c.slot > 0)
-        return c.leaf->entries[c.slot - 1].key;
-    const Node *previous = c.leaf->links[PREVIOUS];
-    return previous->entries[previous->count - 1].key;
+/* The row after a place. */
+const Value *btree_row(const Btree *tree, size_t place) {
+    return tree->rows[place];
 }
 
 /* ---- set of tuples ---- */
@@ -231,13 +152,13 @@ static uint32_t *find_tuple(const Set *set, const Value *tuple, uint64_t hash) {
 }
 
 /* Doubles the slots when three quarters are taken. */
-static bool reserve_slot(Set *set) {
+static void reserve_slot(Set *set) {
     if (set->count < set->capacity / 4 * 3)
-        return true;
+        return;
     size_t capacity = set->capacity ? 2 * set->capacity : 16;
+    if (capacity > UINT32_MAX)
+        fail(set->arena->err, NULL, NO_PLACE, "too many different values");
     uint32_t *slots = arena_alloc(set->arena, capacity, sizeof *slots);
-    if (!slots || capacity > UINT32_MAX)
-        return false;
     memset(slots, 0, capacity * sizeof *slots);
     for (size_t n = 0; n < set->count; n++) {
         size_t i = (size_t)set->hashes[n] & (capacity - 1);
@@ -247,41 +168,29 @@ static bool reserve_slot(Set *set) {
     }
     set->slots = slots;
     set->capacity = capacity;
-    return true;
 }
 
-static bool store_tuple(Set *set, const Value *tuple, uint64_t hash) {
-    Arena *arena = set->arena;
+static void store_tuple(Set *set, const Value *tuple, uint64_t hash) {
     size_t n = set->count, width = set->width;
-    uint64_t *hashes = arena_extend(arena, set->hashes, n, sizeof *hashes);
-    Value *tuples = arena_extend(arena, set->tuples, n, width * sizeof *tuples);
-    if (!hashes || !tuples)
-        return false;
-    set->hashes = hashes;
-    set->tuples = tuples;
-    hashes[n] = hash;
-    for (size_t i = 0; i < width; i++) {
-        tuples[n * width + i] = tuple[i];
-        if (!value_keep(&tuples[n * width + i], arena))
-            return false;
-    }
+    set->hashes = arena_extend(set->arena, set->hashes, n, sizeof *set->hashes);
+    set->tuples = arena_extend(set->arena, set->tuples, n, width * sizeof *tuple);
+    set->hashes[n] = hash;
+    for (size_t i = 0; i < width; i++)
+        set->tuples[n * width + i] = value_keep(tuple[i], set->arena);
     set->count++;
-    return true;
 }
 
-/* Finds the number of a tuple, adding it if it is new; false if there is no memory.
-   Tuples are equal if their values are, NULL to NULL and 1 to 1.0. */
-bool set_add(Set *set, const Value *tuple, size_t *number, bool *added) {
-    if (!reserve_slot(set))
-        return false;
+/* Finds the number of a tuple; true: it is new, and was added. Tuples are equal if their
+   values are, NULL to NULL and 1 to 1.0. */
+bool set_add(Set *set, const Value *tuple, size_t *number) {
+    reserve_slot(set);
     uint64_t hash = hash_tuple(tuple, set->width);
     uint32_t *slot = find_tuple(set, tuple, hash);
-    *added = *slot == 0;
-    if (*added) {
-        if (!store_tuple(set, tuple, hash))
-            return false;
+    bool added = *slot == 0;
+    if (added) {
+        store_tuple(set, tuple, hash);
         *slot = (uint32_t)set->count;
     }
     *number = *slot - 1;
-    return true;
+    return added;
 }

@@ -25,6 +25,15 @@ typedef struct Arguments {
     unsigned long repeat;
 } Arguments;
 
+/* What there is to free in the end. */
+typedef struct Session {
+    Error err;
+    Text sql;
+    Buffer script, out;
+    Tables tables;
+    Arena arena, scratch; /* for a statement, for a row of it */
+} Session;
+
 static bool misused(const char *what, const char *argument) {
     fprintf(stderr, "csvql: %s%s\n%s", what, argument, usage);
     return false;
@@ -100,8 +109,8 @@ static void report_place(Text sql, const char *name, const Error *err) {
 }
 
 static void report(Text sql, const char *name, const Error *err) {
-    if (err->file && err->line)
-        fprintf(stderr, "%s:%zu: %s\n", err->file, err->line, err->text);
+    if (err->file && err->at)
+        fprintf(stderr, "%s:%zu: %s\n", err->file, err->at, err->text);
     else if (err->file)
         fprintf(stderr, "%s: %s\n", err->file, err->text);
     else if (err->at != NO_PLACE)
@@ -122,74 +131,80 @@ static Table name_table(const char *argument) {
     return (Table){.file = argument, .name = {base, length}};
 }
 
-static bool name_tables(const Arguments *a, Tables *tables, Error *err) {
+static void name_tables(const Arguments *a, Tables *tables, Error *err) {
     tables->items = calloc(a->ntables + 1, sizeof *tables->items);
     if (!tables->items)
-        return fail_memory(err);
+        fail_memory(err);
     for (size_t n = 0; n < a->ntables; n++) {
         Table *t = &tables->items[tables->count++];
         *t = name_table(a->tables[n]);
+        t->text.err = t->indexes.err = err;
         for (size_t i = 0; i < n; i++) {
             if (text_same(tables->items[i].name, t->name))
-                return fail_in_file(err, t->file, 0, "a second table '%.*s'",
-                                    (int)t->name.length, t->name.at);
+                fail(err, t->file, 0, "a second table '%.*s'", (int)t->name.length,
+                     t->name.at);
         }
     }
-    return true;
 }
 
-static void free_tables(Tables *tables) {
-    for (size_t i = 0; i < tables->count; i++)
-        table_free(&tables->items[i]);
-}
-
-static bool load_tables(Tables *tables, Error *err) {
-    free_tables(tables);
-    for (size_t i = 0; i < tables->count; i++) {
-        if (!table_load(&tables->items[i], err))
-            return false;
-    }
-    return true;
-}
-
-static bool run(const Arguments *a, Text sql, Tables *tables, Buffer *out, Error *err) {
+static void run(Session *s, const Arguments *a) {
     for (unsigned long n = 0; n < a->repeat; n++) {
-        if ((n == 0 || a->reload) && !load_tables(tables, err))
-            return false;
-        for (size_t i = 0; i < tables->count; i++)
-            table_drop_indexes(&tables->items[i]);
-        out->size = 0;
-        if (!run_script(sql, tables, a->header, out, err))
-            return false;
+        for (size_t i = 0; i < s->tables.count; i++) {
+            Table *t = &s->tables.items[i];
+            table_drop_indexes(t);
+            if (a->reload)
+                table_free(t);
+            if (n == 0 || a->reload)
+                table_load(t);
+        }
+        s->out.size = 0;
+        run_script(s->sql, &s->tables, a->header, &s->arena, &s->scratch, &s->out);
     }
+}
+
+static void write_output(const Buffer *out) {
+    if (fwrite(out->data, 1, out->size, stdout) < out->size || fflush(stdout) != 0)
+        fail(out->err, NULL, NO_PLACE, "cannot write: %s", strerror(errno));
+}
+
+/* Does all that may fail; false if it did. */
+static bool work(Session *s, const Arguments *a) {
+    if (setjmp(s->err.trap))
+        return false;
+    s->sql = (Text){a->query, strlen(a->query)};
+    if (a->script) {
+        file_read(a->script, &s->script);
+        s->sql = (Text){s->script.data, s->script.size};
+    }
+    name_tables(a, &s->tables, &s->err);
+    run(s, a);
+    write_output(&s->out);
     return true;
 }
 
-static bool write_output(const Buffer *out, Error *err) {
-    if (fwrite(out->data, 1, out->size, stdout) == out->size && fflush(stdout) == 0)
-        return true;
-    return fail(err, NO_PLACE, "cannot write: %s", strerror(errno));
+static void free_session(Session *s) {
+    for (size_t i = 0; i < s->tables.count; i++)
+        table_free(&s->tables.items[i]);
+    free(s->tables.items);
+    free(s->script.data);
+    free(s->out.data);
+    arena_free(&s->arena);
+    arena_free(&s->scratch);
 }
 
 int main(int argc, char **argv) {
-    Arguments a = {.header = true, .repeat = 1};
+    Arguments a = {.query = "", .header = true, .repeat = 1};
     if (!parse_arguments(&a, argc, argv))
         return 2;
     if (a.help)
         return fputs(usage, stdout) == EOF;
-    Buffer script = {0}, out = {0};
-    Tables tables = {0};
-    Error err = {0};
-    bool ok = (!a.script || file_read(a.script, &script, &err)) &&
-              name_tables(&a, &tables, &err);
-    Text sql =
-        a.script ? (Text){script.data, script.size} : (Text){a.query, strlen(a.query)};
-    ok = ok && run(&a, sql, &tables, &out, &err) && write_output(&out, &err);
+    Session s = {.script = {.err = &s.err},
+                 .out = {.err = &s.err},
+                 .arena = {.err = &s.err},
+                 .scratch = {.err = &s.err}};
+    bool ok = work(&s, &a);
     if (!ok)
-        report(sql, a.script ? a.script : "query", &err);
-    free_tables(&tables);
-    free(tables.items);
-    free(script.data);
-    free(out.data);
+        report(s.sql, a.script ? a.script : "query", &s.err);
+    free_session(&s);
     return !ok;
 }

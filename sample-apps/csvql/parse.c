@@ -1,15 +1,11 @@
-/* SQL text to syntax tree: a lexer, and a parser by operator precedence.
-
-   Inside the parser a NULL expression is one that failed: the error has been noted, and
-   whoever gets a NULL operand returns NULL. */
+/* SQL text to syntax tree: a lexer, and a parser by operator precedence. */
 #include "csvql.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* ---- tokens ---- */
 
-typedef enum Token { T_BAD, T_END, T_NAME, T_STRING, T_NUMBER, T_FIXED } Token;
+typedef enum Token { T_END, T_NAME, T_STRING, T_NUMBER, T_FIXED } Token;
 
 /* T_FIXED tokens are known by their text. Longer symbols come first. */
 static const char *const symbols[] = {"||", "<=", "<>", ">=", "!=", "==", "=",
@@ -34,28 +30,14 @@ typedef struct Parser {
     Text text; /* that of the token; of a T_NAME or T_STRING without quotes */
     unsigned depth;
     Arena *arena;
-    Error *err;
-    bool failed;
 } Parser;
 
-/* The first error is the one to report. */
-static void stop(Parser *p, size_t at, const char *what) {
-    if (!p->failed)
-        fail(p->err, at, "%s", what);
-    p->failed = true;
-    p->token = T_BAD;
-}
-
-static void stop_memory(Parser *p) {
-    stop(p, NO_PLACE, "out of memory");
+_Noreturn static void stop(const Parser *p, size_t at, const char *what) {
+    fail(p->arena->err, NULL, at, "%s", what);
 }
 
 static char peek(const Parser *p, size_t at) {
     return at < p->sql.length ? p->sql.at[at] : '\0';
-}
-
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
 }
 
 static bool is_name_start(char c) {
@@ -77,7 +59,7 @@ static size_t skip_comment(const Parser *p, size_t at) {
 static size_t skip_space(const Parser *p, size_t at) {
     for (;;) {
         char c = peek(p, at), next = peek(p, at + 1);
-        if (c == ' ' || (c >= '\t' && c <= '\r'))
+        if (is_space(c))
             at++;
         else if ((c == '-' && next == '-') || (c == '/' && next == '*'))
             at = skip_comment(p, at);
@@ -98,61 +80,49 @@ static Token lex_name(Parser *p) {
     return T_NAME;
 }
 
+static size_t skip_digits(const Parser *p, size_t at) {
+    while (is_digit(peek(p, at)))
+        at++;
+    return at;
+}
+
 static Token lex_number(Parser *p) {
-    while (is_digit(peek(p, p->end)))
-        p->end++;
+    p->end = skip_digits(p, p->end);
     if (peek(p, p->end) == '.')
-        p->end++;
-    while (is_digit(peek(p, p->end)))
-        p->end++;
-    char next = peek(p, p->end + 1);
-    if (peek(p, p->end) == 'e' || peek(p, p->end) == 'E') {
-        if (is_digit(next) ||
-            ((next == '+' || next == '-') && is_digit(peek(p, p->end + 2))))
-            p->end += 2;
+        p->end = skip_digits(p, p->end + 1);
+    if (fold(peek(p, p->end)) == 'e') {
+        char next = peek(p, p->end + 1);
+        size_t digits = p->end + 1 + (next == '+' || next == '-');
+        if (is_digit(peek(p, digits)))
+            p->end = skip_digits(p, digits);
     }
-    while (is_digit(peek(p, p->end)))
-        p->end++;
     if (is_name_start(peek(p, p->end)))
         stop(p, p->at, "malformed number");
-    return p->failed ? T_BAD : T_NUMBER;
+    return T_NUMBER;
 }
 
 /* Copies text in quotes, halving the doubled ones. */
-static void unquote(Parser *p, size_t from, size_t to, char quote) {
+static Text unquote(const Parser *p, size_t from, size_t to, char quote) {
     char *copy = arena_alloc(p->arena, to - from, 1);
-    if (!copy) {
-        stop_memory(p);
-        return;
-    }
-    p->text = (Text){copy, 0};
+    Text text = {copy, 0};
     for (size_t i = from; i < to; i++) {
-        copy[p->text.length++] = peek(p, i);
+        copy[text.length++] = peek(p, i);
         i += peek(p, i) == quote;
     }
+    return text;
 }
 
 static Token lex_quoted(Parser *p, char quote) {
-    bool doubled = false;
-    for (p->end++;; p->end++) {
-        char c = peek(p, p->end);
-        if (c == '\0') {
-            stop(p, p->at,
-                 p->end < p->sql.length ? "NUL byte in quotes" : "missing end quote");
-            return T_BAD;
-        }
-        if (c == quote && peek(p, p->end + 1) != quote)
-            break;
-        if (c == quote) {
-            doubled = true;
-            p->end++;
-        }
+    for (p->end++; peek(p, p->end) != quote || peek(p, p->end + 1) == quote; p->end++) {
+        if (p->end >= p->sql.length)
+            stop(p, p->at, "missing end quote");
+        if (peek(p, p->end) == '\0')
+            stop(p, p->at, "NUL byte in quotes");
+        p->end += peek(p, p->end) == quote;
     }
+    p->text = unquote(p, p->at + 1, p->end, quote);
     p->end++;
-    p->text = (Text){p->sql.at + p->at + 1, p->end - p->at - 2};
-    if (doubled)
-        unquote(p, p->at + 1, p->end - 1, quote);
-    return p->failed ? T_BAD : quote == '"' ? T_NAME : T_STRING;
+    return quote == '"' ? T_NAME : T_STRING;
 }
 
 static Token lex_symbol(Parser *p) {
@@ -165,12 +135,9 @@ static Token lex_symbol(Parser *p) {
         }
     }
     stop(p, p->at, "unexpected character");
-    return T_BAD;
 }
 
 static void advance(Parser *p) {
-    if (p->failed)
-        return;
     p->previous_end = p->end;
     p->at = p->end = skip_space(p, p->end);
     char c = peek(p, p->at);
@@ -197,22 +164,17 @@ static bool accept(Parser *p, const char *text) {
     return true;
 }
 
-static void unexpected(Parser *p, const char *wanted) {
-    char what[120];
+_Noreturn static void unexpected(const Parser *p, const char *wanted) {
     size_t length = p->end - p->at;
     if (p->token == T_END)
-        snprintf(what, sizeof what, "expected %s, found the end", wanted);
-    else
-        snprintf(what, sizeof what, "expected %s, found %.*s%s", wanted,
-                 (int)(length > 40 ? 40 : length), p->sql.at + p->at,
-                 length > 40 ? "…" : "");
-    stop(p, p->at, what);
+        fail(p->arena->err, NULL, p->at, "expected %s, found the end", wanted);
+    fail(p->arena->err, NULL, p->at, "expected %s, found %.*s%s", wanted,
+         (int)(length > 40 ? 40 : length), p->sql.at + p->at, length > 40 ? "…" : "");
 }
 
-static bool expect(Parser *p, const char *text) {
-    if (!is(p, text))
+static void expect(Parser *p, const char *text) {
+    if (!accept(p, text))
         unexpected(p, text);
-    return accept(p, text);
 }
 
 static Text expect_name(Parser *p, const char *wanted) {
@@ -268,44 +230,29 @@ static const Infix *find_infix(const Parser *p) {
 static Expr *expression(Parser *p, int least);
 
 static Expr *new_expr(Parser *p, Op op, size_t at) {
-    Expr *e = p->failed ? NULL : arena_alloc(p->arena, 1, sizeof *e);
-    if (!e) /* which does not hide an earlier error */
-        stop_memory(p);
-    else
-        *e = (Expr){.op = op, .at = at, .height = 1};
+    Expr *e = arena_alloc(p->arena, 1, sizeof *e);
+    *e = (Expr){.op = op, .at = at, .height = 1};
     return e;
 }
 
 /* Appends an argument; gives the expression back. */
 static Expr *with(Parser *p, Expr *e, Expr *arg) {
-    if (!e || !arg)
-        return NULL;
-    Expr **args = arena_extend(p->arena, e->args, e->count, sizeof(Expr *));
-    if (!args) {
-        stop_memory(p);
-        return NULL;
-    }
-    e->args = args;
+    e->args = arena_extend(p->arena, e->args, e->count, sizeof(Expr *));
     e->args[e->count++] = arg;
     if (arg->height >= e->height)
         e->height = arg->height + 1;
     if (e->height > MAX_DEPTH)
         stop(p, e->at, "expression is too deep");
-    return p->failed ? NULL : e;
+    return e;
 }
 
 static Expr *unary(Parser *p, Op op, size_t at, Expr *arg) {
     return with(p, new_expr(p, op, at), arg);
 }
 
-static Expr *binary(Parser *p, Op op, size_t at, Expr *left, Expr *right) {
-    return with(p, with(p, new_expr(p, op, at), left), right);
-}
-
 static Expr *constant(Parser *p, size_t at, Value v) {
     Expr *e = new_expr(p, E_CONSTANT, at);
-    if (e)
-        e->value = v;
+    e->value = v;
     return e;
 }
 
@@ -331,23 +278,21 @@ static Expr *list(Parser *p, Expr *e) {
     if (accept(p, ")"))
         return e;
     do
-        e = with(p, e, expression(p, BIND_OR));
-    while (e && accept(p, ","));
+        with(p, e, expression(p, BIND_OR));
+    while (accept(p, ","));
     expect(p, ")");
-    return p->failed ? NULL : e;
+    return e;
 }
 
 static Expr *call(Parser *p, Text name, size_t at) {
     Expr *e = new_expr(p, E_CALL, at);
-    if (!e)
-        return NULL;
     e->name = name;
     e->distinct = accept(p, "DISTINCT");
     at = p->at;
     if (!accept(p, "*"))
         return list(p, e);
-    e = with(p, e, new_expr(p, E_STAR, at));
-    return expect(p, ")") ? e : NULL;
+    expect(p, ")");
+    return with(p, e, new_expr(p, E_STAR, at));
 }
 
 /* A column, a table's column, a table's columns, or a function call. */
@@ -358,8 +303,6 @@ static Expr *name(Parser *p) {
     if (accept(p, "("))
         return call(p, first, at);
     Expr *e = new_expr(p, E_NAME, at);
-    if (!e)
-        return NULL;
     e->name = first;
     if (!accept(p, "."))
         return e;
@@ -368,7 +311,7 @@ static Expr *name(Parser *p) {
         e->op = E_STAR;
     else
         e->name = expect_name(p, "a column name");
-    return p->failed ? NULL : e;
+    return e;
 }
 
 static Expr *case_expression(Parser *p) {
@@ -377,19 +320,17 @@ static Expr *case_expression(Parser *p) {
     bool plain = is(p, "WHEN");
     Expr *e = new_expr(p, plain ? E_CASE : E_SWITCH, at);
     if (!plain)
-        e = with(p, e, expression(p, BIND_OR));
+        with(p, e, expression(p, BIND_OR));
     do {
         expect(p, "WHEN");
-        e = with(p, e, expression(p, BIND_OR));
+        with(p, e, expression(p, BIND_OR));
         expect(p, "THEN");
-        e = with(p, e, expression(p, BIND_OR));
-    } while (e && is(p, "WHEN"));
-    if (accept(p, "ELSE"))
-        e = with(p, e, expression(p, BIND_OR));
-    else
-        e = with(p, e, constant(p, at, value_null()));
+        with(p, e, expression(p, BIND_OR));
+    } while (is(p, "WHEN"));
+    bool otherwise = accept(p, "ELSE");
+    with(p, e, otherwise ? expression(p, BIND_OR) : constant(p, at, value_null()));
     expect(p, "END");
-    return p->failed ? NULL : e;
+    return e;
 }
 
 static Expr *signed_expression(Parser *p) {
@@ -399,8 +340,9 @@ static Expr *signed_expression(Parser *p) {
     if (negative && p->token == T_NUMBER && p->at == at + 1)
         return number(p, at); /* so that -9223372036854775808 is an integer */
     Expr *e = expression(p, BIND_SIGN);
-    return negative ? binary(p, E_SUB, at, constant(p, at, value_int(0)), e)
-                    : unary(p, E_PLUS, at, e);
+    if (!negative)
+        return unary(p, E_PLUS, at, e);
+    return with(p, unary(p, E_SUB, at, constant(p, at, value_int(0))), e);
 }
 
 static Expr *operand(Parser *p) {
@@ -422,14 +364,8 @@ static Expr *operand(Parser *p) {
     if (!accept(p, "("))
         unexpected(p, "an expression");
     Expr *e = expression(p, BIND_OR);
-    return expect(p, ")") ? e : NULL;
-}
-
-static Expr *between(Parser *p, Expr *left, size_t at) {
-    Expr *e = with(p, new_expr(p, E_BETWEEN, at), left);
-    e = with(p, e, expression(p, BIND_EQUALITY));
-    expect(p, "AND");
-    return with(p, e, expression(p, BIND_ORDER));
+    expect(p, ")");
+    return e;
 }
 
 /* The rest of an infix expression whose operator is the current token. */
@@ -442,40 +378,34 @@ static Expr *infix(Parser *p, Expr *left, const Infix *operator) {
     if (negated && op != E_IN && op != E_LIKE && op != E_BETWEEN)
         unexpected(p, "IN, LIKE or BETWEEN");
     advance(p);
-    Expr *e;
-    if (op == E_BETWEEN)
-        e = between(p, left, at);
-    else if (op == E_IN)
-        e = expect(p, "(") ? list(p, with(p, new_expr(p, E_IN, at), left)) : NULL;
-    else {
+    Expr *e = unary(p, op, at, left);
+    if (op == E_IN) {
+        expect(p, "(");
+        list(p, e);
+    } else if (op == E_BETWEEN) {
+        with(p, e, expression(p, BIND_EQUALITY));
+        expect(p, "AND");
+        with(p, e, expression(p, BIND_ORDER));
+    } else {
         negated |= op == E_IS && accept(p, "NOT");
-        e = binary(p, op, at, left, expression(p, operator->binding + 1));
+        with(p, e, expression(p, operator->binding + 1));
     }
     return negated ? unary(p, E_NOT, at, e) : e;
 }
 
 /* An expression of operators that bind at least as tightly as `least`. */
 static Expr *expression(Parser *p, int least) {
-    if (p->depth == MAX_DEPTH) {
+    if (p->depth == MAX_DEPTH)
         stop(p, p->at, "expression is too deep");
-        return NULL;
-    }
     p->depth++;
     Expr *e = operand(p);
-    for (const Infix *next; e && (next = find_infix(p))->binding >= least;)
+    for (const Infix *next; (next = find_infix(p))->binding >= least;)
         e = infix(p, e, next);
     p->depth--;
     return e;
 }
 
 /* ---- statements ---- */
-
-static void *extend(Parser *p, void *items, size_t count, size_t size) {
-    void *extended = arena_extend(p->arena, items, count, size);
-    if (!extended)
-        stop_memory(p);
-    return extended;
-}
 
 /* [AS] name, if there is one. */
 static bool alias(Parser *p, Text *name) {
@@ -486,17 +416,13 @@ static bool alias(Parser *p, Text *name) {
 }
 
 static void select_item(Parser *p, Select *s) {
-    Item item = {0};
     size_t at = p->at;
-    if (accept(p, "*"))
-        item.expr = new_expr(p, E_STAR, at);
-    else
-        item.expr = expression(p, BIND_OR);
-    item.name = (Text){p->sql.at + at, p->previous_end - at};
+    Item item = {accept(p, "*") ? new_expr(p, E_STAR, at) : expression(p, BIND_OR),
+                 .name = {p->sql.at + at, 0}};
+    item.name.length = p->previous_end - at;
     item.alias = alias(p, &item.name);
-    s->items = extend(p, s->items, s->nitems, sizeof item);
-    if (!p->failed)
-        s->items[s->nitems++] = item;
+    s->items = arena_extend(p->arena, s->items, s->nitems, sizeof item);
+    s->items[s->nitems++] = item;
 }
 
 static void source(Parser *p, Select *s, bool left) {
@@ -507,9 +433,8 @@ static void source(Parser *p, Select *s, bool left) {
     alias(p, &source.name);
     if (s->nsources && accept(p, "ON"))
         source.on = expression(p, BIND_OR);
-    s->sources = extend(p, s->sources, s->nsources, sizeof source);
-    if (!p->failed)
-        s->sources[s->nsources++] = source;
+    s->sources = arena_extend(p->arena, s->sources, s->nsources, sizeof source);
+    s->sources[s->nsources++] = source;
 }
 
 /* What joins one more table, if anything does. */
@@ -521,7 +446,8 @@ static bool join_operator(Parser *p, bool *left) {
         return true;
     else if (!accept(p, "INNER") && !is(p, "JOIN"))
         return false;
-    return expect(p, "JOIN");
+    expect(p, "JOIN");
+    return true;
 }
 
 static void from(Parser *p, Select *s) {
@@ -534,11 +460,8 @@ static void from(Parser *p, Select *s) {
 static void group_by(Parser *p, Select *s) {
     expect(p, "BY");
     do {
-        Expr *e = expression(p, BIND_OR);
-        s->groups = extend(p, s->groups, s->ngroups, sizeof(Expr *));
-        if (p->failed)
-            return;
-        s->groups[s->ngroups++] = e;
+        s->groups = arena_extend(p->arena, s->groups, s->ngroups, sizeof(Expr *));
+        s->groups[s->ngroups++] = expression(p, BIND_OR);
     } while (accept(p, ","));
 }
 
@@ -549,9 +472,7 @@ static void order_by(Parser *p, Select *s) {
         order.descending = accept(p, "DESC");
         if (!order.descending)
             accept(p, "ASC");
-        s->orders = extend(p, s->orders, s->norders, sizeof order);
-        if (p->failed)
-            return;
+        s->orders = arena_extend(p->arena, s->orders, s->norders, sizeof order);
         s->orders[s->norders++] = order;
     } while (accept(p, ","));
 }
@@ -564,7 +485,7 @@ static int64_t integer(Parser *p) {
     if (v.type != V_INT)
         unexpected(p, "an integer");
     advance(p);
-    return p->failed ? 0 : negative ? -v.i : v.i;
+    return negative ? -v.i : v.i;
 }
 
 static void select_statement(Parser *p, Select *s) {
@@ -590,23 +511,19 @@ static void select_statement(Parser *p, Select *s) {
         unexpected(p, "a clause, ';' or the end");
 }
 
-/* Parses the statement at sql[*at] and moves *at behind it; *select is NULL if none is
-   left. The tree refers to the SQL text. */
-bool parse_statement(Text sql, size_t *at, Arena *arena, Select **select, Error *err) {
-    Parser p = {.sql = sql, .end = *at, .arena = arena, .err = err};
-    *select = NULL;
+/* Parses the statement at sql[*at] and moves *at behind it; NULL if none is left. The
+   tree refers to the SQL text. */
+Select *parse_statement(Text sql, size_t *at, Arena *arena) {
+    Parser p = {.sql = sql, .end = *at, .arena = arena};
     do
         advance(&p);
     while (is(&p, ";"));
     if (p.token == T_END)
-        return true;
+        return NULL;
     Select *s = arena_alloc(arena, 1, sizeof *s);
-    if (!s)
-        return fail_memory(err);
     *s = (Select){.limit = -1};
-    if (expect(&p, "SELECT"))
-        select_statement(&p, s);
+    expect(&p, "SELECT");
+    select_statement(&p, s);
     *at = p.end;
-    *select = s;
-    return !p.failed;
+    return s;
 }

@@ -7,28 +7,20 @@ typedef struct Binder {
     Select *select;
     Plan *plan;
     Arena *arena;
-    Error *err;
     size_t visible;            /* tables in scope */
     bool aliases;              /* of the select list are in scope */
     const char *no_aggregates; /* the place where they must not be, or NULL */
 } Binder;
 
 /* `what` has a "%.*s" for the name. */
-static bool refuse_text(Binder *b, size_t at, const char *what, Text name) {
-    return fail(b->err, at, what, (int)(name.length > 100 ? 100 : name.length), name.at);
-}
-
-static Expr *refuse(Binder *b, const Expr *e, const char *what, Text name) {
-    refuse_text(b, e->at, what, name);
-    return NULL;
+_Noreturn static void refuse(Binder *b, size_t at, const char *what, Text name) {
+    fail(b->arena->err, NULL, at, what, (int)(name.length > 100 ? 100 : name.length),
+         name.at);
 }
 
 static Expr *copy(Binder *b, const Expr *e) {
     Expr *c = arena_alloc(b->arena, 1, sizeof *c);
-    if (c)
-        *c = *e;
-    else
-        fail_memory(b->err);
+    *c = *e;
     return c;
 }
 
@@ -69,12 +61,9 @@ static Expr *finish(Expr *e) {
 
 static Expr *bind(Binder *b, Expr *e);
 
-static bool bind_args(Binder *b, Expr *e) {
-    for (size_t i = 0; i < e->count; i++) {
-        if (!(e->args[i] = bind(b, e->args[i])))
-            return false;
-    }
-    return true;
+static void bind_args(Binder *b, Expr *e) {
+    for (size_t i = 0; i < e->count; i++)
+        e->args[i] = bind(b, e->args[i]);
 }
 
 static Expr *make_column(Binder *b, Expr *e, size_t source, size_t index) {
@@ -100,9 +89,9 @@ static Item *find_alias(const Binder *b, const Expr *e) {
 static Expr *bind_alias(Binder *b, Expr *e) {
     const Item *item = find_alias(b, e);
     if (!item)
-        return refuse(b, e, "no column '%.*s'", e->name);
+        refuse(b, e->at, "no column '%.*s'", e->name);
     if (b->no_aggregates && item->expr->aggregates)
-        return refuse(b, e, "'%.*s' is an aggregate, which cannot be used here", e->name);
+        refuse(b, e->at, "'%.*s' is an aggregate, which cannot be used here", e->name);
     return copy(b, item->expr);
 }
 
@@ -121,7 +110,7 @@ static Expr *bind_name(Binder *b, Expr *e) {
         }
     }
     if (found > 1)
-        return refuse(b, e, "column '%.*s' is in more than one table", e->name);
+        refuse(b, e->at, "column '%.*s' is in more than one table", e->name);
     return found ? make_column(b, e, source, index) : bind_alias(b, e);
 }
 
@@ -141,41 +130,38 @@ static bool same_expr(const Expr *a, const Expr *b) {
 }
 
 /* The number of an aggregate; equal ones are computed once. */
-static bool add_aggregate(Binder *b, Expr *e, const AggregateKind *kind) {
+static size_t add_aggregate(Binder *b, const Expr *e, const AggregateKind *kind) {
     Plan *p = b->plan;
-    for (e->index = 0; e->index < p->naggregates; e->index++) {
-        if (same_expr(p->aggregates[e->index].call, e))
-            return true;
+    for (size_t i = 0; i < p->naggregates; i++) {
+        if (same_expr(p->aggregates[i].call, e))
+            return i;
     }
-    p->aggregates = arena_extend(b->arena, p->aggregates, e->index, sizeof(Aggregate));
-    if (!p->aggregates)
-        return fail_memory(b->err);
-    p->aggregates[p->naggregates++] = (Aggregate){kind, e};
-    return true;
+    p->aggregates =
+        arena_extend(b->arena, p->aggregates, p->naggregates, sizeof(Aggregate));
+    p->aggregates[p->naggregates] = (Aggregate){kind, e};
+    return p->naggregates++;
 }
 
 static Expr *bind_aggregate(Binder *b, Expr *e, const AggregateKind *kind) {
-    const char *outer = b->no_aggregates;
-    if (outer)
-        return refuse(b, e, outer, e->name);
+    if (b->no_aggregates)
+        refuse(b, e->at, b->no_aggregates, e->name);
     if (e->count != 1)
-        return refuse(b, e, "%.*s() takes one argument", e->name);
+        refuse(b, e->at, "%.*s() takes one argument", e->name);
     if (e->args[0]->op == E_STAR) {
         if (e->distinct)
-            return refuse(b, e, "%.*s() with DISTINCT and '*'", e->name);
+            refuse(b, e->at, "%.*s() with DISTINCT and '*'", e->name);
         if (!text_is(e->name, "count"))
-            return refuse(b, e, "%.*s() with '*', which only count() takes", e->name);
+            refuse(b, e->at, "%.*s() with '*', which only count() takes", e->name);
         e->count = 0;
     }
     b->no_aggregates = "%.*s() inside an aggregate";
-    bool ok = bind_args(b, e);
-    b->no_aggregates = outer;
-    if (!ok)
-        return NULL;
+    bind_args(b, e);
+    b->no_aggregates = NULL;
     e->op = E_AGGREGATE;
     e->aggregates = true;
     e->eval = eval_of(E_AGGREGATE);
-    return add_aggregate(b, e, kind) ? e : NULL;
+    e->index = add_aggregate(b, e, kind);
+    return e;
 }
 
 static Expr *bind_call(Binder *b, Expr *e) {
@@ -184,34 +170,30 @@ static Expr *bind_call(Binder *b, Expr *e) {
         return bind_aggregate(b, e, kind);
     const Function *f = function_find(e->name);
     if (!f)
-        return refuse(b, e, "no function '%.*s'", e->name);
+        refuse(b, e->at, "no function '%.*s'", e->name);
     if (e->distinct)
-        return refuse(b, e, "DISTINCT in %.*s(), which is no aggregate", e->name);
+        refuse(b, e->at, "DISTINCT in %.*s(), which is no aggregate", e->name);
     if (e->count < f->least || e->count > f->most)
-        return refuse(b, e, "wrong number of arguments for %.*s()", e->name);
-    return bind_args(b, e) ? finish(e) : NULL;
+        refuse(b, e->at, "wrong number of arguments for %.*s()", e->name);
+    bind_args(b, e);
+    return finish(e);
 }
 
 /* Resolves the names in an expression and settles how it is evaluated. */
 static Expr *bind(Binder *b, Expr *e) {
-    switch (e->op) {
-    case E_STAR:
-        return refuse(b, e, "'*' is no value%.*s", (Text){"", 0});
-    case E_NAME:
+    if (e->op == E_STAR)
+        fail(b->arena->err, NULL, e->at, "'*' is no value");
+    if (e->op == E_NAME)
         return bind_name(b, e);
-    case E_CALL:
+    if (e->op == E_CALL)
         return bind_call(b, e);
-    case E_CONSTANT:
-        e->eval = eval_of(E_CONSTANT);
-        return e;
-    default:
-        return bind_args(b, e) ? finish(e) : NULL;
-    }
+    bind_args(b, e);
+    return finish(e);
 }
 
 /* ---- clauses ---- */
 
-static bool bind_source(Binder *b, const Tables *tables, size_t n) {
+static void bind_source(Binder *b, const Tables *tables, size_t n) {
     const Source *source = &b->select->sources[n];
     Level *level = &b->plan->levels[n];
     level->left = source->left;
@@ -220,145 +202,105 @@ static bool bind_source(Binder *b, const Tables *tables, size_t n) {
             level->table = &tables->items[i];
     }
     if (!level->table)
-        return refuse_text(b, source->at, "no table '%.*s'", source->table);
+        refuse(b, source->at, "no table '%.*s'", source->table);
     for (size_t i = 0; i < n; i++) {
         if (text_same(b->select->sources[i].name, source->name))
-            return refuse_text(b, source->at, "'%.*s' is there twice and needs an alias",
-                               source->name);
+            refuse(b, source->at, "'%.*s' is there twice and needs an alias",
+                   source->name);
     }
     size_t size = level->table->ncolumns * sizeof(Value);
-    level->nulls = arena_alloc(b->arena, 1, size);
-    if (!level->nulls)
-        return fail_memory(b->err);
-    memset(level->nulls, 0, size);
+    level->nulls = memset(arena_alloc(b->arena, 1, size), 0, size);
     b->plan->nlevels++;
-    return true;
 }
 
-static bool bind_sources(Binder *b, const Tables *tables) {
-    for (size_t n = 0; n < b->select->nsources; n++) {
-        if (!bind_source(b, tables, n))
-            return false;
-    }
-    return true;
-}
-
-static bool add_output(Binder *b, const Expr *e, Text name) {
+static void add_output(Binder *b, const Expr *e, Text name) {
     Plan *p = b->plan;
-    size_t n = p->noutputs;
+    size_t n = p->noutputs++;
     if (n == MAX_COLUMNS)
-        return fail(b->err, e->at, "more than %d columns", MAX_COLUMNS);
+        fail(b->arena->err, NULL, e->at, "more than %d columns", MAX_COLUMNS);
     p->outputs = arena_extend(b->arena, p->outputs, n, sizeof(Expr *));
-    p->names = arena_extend(b->arena, p->names, n, sizeof *p->names);
-    if (!p->outputs || !p->names)
-        return fail_memory(b->err);
     p->outputs[n] = e;
+    p->names = arena_extend(b->arena, p->names, n, sizeof *p->names);
     p->names[n] = value_text(name.at, name.length);
-    p->noutputs++;
-    return true;
 }
 
 /* All columns, or those of one table. */
-static bool add_star(Binder *b, const Expr *star) {
+static void add_star(Binder *b, const Expr *star) {
     size_t before = b->plan->noutputs;
     for (size_t s = 0; s < b->plan->nlevels; s++) {
         const Table *t = b->plan->levels[s].table;
         if (star->qualifier.at && !text_same(star->qualifier, b->select->sources[s].name))
             continue;
         for (size_t i = 0; i < t->ncolumns; i++) {
-            Expr *e = copy(b, star);
-            if (e)
-                e->name = t->columns[i].name;
-            if (!e || !add_output(b, make_column(b, e, s, i), t->columns[i].name))
-                return false;
+            Expr *e = make_column(b, copy(b, star), s, i);
+            e->name = t->columns[i].name;
+            add_output(b, e, e->name);
         }
     }
-    return b->plan->noutputs > before || fail(b->err, star->at, "no table for '*'");
+    if (b->plan->noutputs == before)
+        fail(b->arena->err, NULL, star->at, "no table for '*'");
 }
 
-static bool bind_items(Binder *b) {
-    for (size_t i = 0; i < b->select->nitems; i++) {
-        Item *item = &b->select->items[i];
-        if (item->expr->op == E_STAR) {
-            if (!add_star(b, item->expr))
-                return false;
-            continue;
-        }
-        item->expr = bind(b, item->expr);
-        if (!item->expr)
-            return false;
-        if (item->expr->op == E_COLUMN && !item->alias) {
-            const Table *t = b->plan->levels[item->expr->source].table;
-            item->name = t->columns[item->expr->index].name;
-        }
-        if (!add_output(b, item->expr, item->name))
-            return false;
+static void bind_item(Binder *b, Item *item) {
+    if (item->expr->op == E_STAR) {
+        add_star(b, item->expr);
+        return;
     }
-    b->plan->nvisible = b->plan->noutputs;
-    return true;
+    item->expr = bind(b, item->expr);
+    if (item->expr->op == E_COLUMN && !item->alias) {
+        const Table *t = b->plan->levels[item->expr->source].table;
+        item->name = t->columns[item->expr->index].name;
+    }
+    add_output(b, item->expr, item->name);
 }
 
 /* For ORDER BY 2 and GROUP BY 2: the number of the output, or noutputs if it is none. */
-static bool find_position(Binder *b, const Expr *e, size_t *output) {
-    *output = b->plan->noutputs;
+static size_t find_position(Binder *b, const Expr *e) {
     if (e->op != E_CONSTANT || e->value.type != V_INT)
-        return true;
+        return b->plan->noutputs;
     if (e->value.i < 1 || (uint64_t)e->value.i > b->plan->nvisible)
-        return fail(b->err, e->at, "there is no such column in the result");
-    *output = (size_t)e->value.i - 1;
-    return true;
+        fail(b->arena->err, NULL, e->at, "there is no such column in the result");
+    return (size_t)e->value.i - 1;
 }
 
-static bool bind_groups(Binder *b) {
+static void bind_groups(Binder *b) {
     Plan *p = b->plan;
     p->groups = arena_alloc(b->arena, b->select->ngroups, sizeof(Expr *));
-    if (!p->groups)
-        return fail_memory(b->err);
     b->no_aggregates = "%.*s() in GROUP BY";
     for (; p->ngroups < b->select->ngroups; p->ngroups++) {
         Expr *e = b->select->groups[p->ngroups];
-        size_t output;
-        if (!find_position(b, e, &output))
-            return false;
+        size_t output = find_position(b, e);
         const Expr *bound = output < p->noutputs ? p->outputs[output] : bind(b, e);
-        if (!bound)
-            return false;
         if (bound->aggregates)
-            return fail(b->err, e->at, "aggregate in GROUP BY");
+            fail(b->arena->err, NULL, e->at, "aggregate in GROUP BY");
         p->groups[p->ngroups] = bound;
     }
     b->no_aggregates = NULL;
-    return true;
 }
 
 /* The output to sort by, added to those that are not shown if need be. */
-static bool sort_output(Binder *b, Expr *e, size_t *output) {
+static size_t sort_output(Binder *b, Expr *e) {
     Plan *p = b->plan;
     const Item *item = find_alias(b, e);
-    if (!find_position(b, e, output) || *output < p->noutputs)
-        return *output < p->noutputs;
+    size_t output = find_position(b, e);
+    if (output < p->noutputs)
+        return output;
     const Expr *bound = item ? item->expr : bind(b, e);
-    if (!bound)
-        return false;
-    for (*output = 0; *output < p->noutputs; ++*output) {
-        if (same_expr(p->outputs[*output], bound))
-            return true;
+    for (output = 0; output < p->noutputs; output++) {
+        if (same_expr(p->outputs[output], bound))
+            return output;
     }
-    return add_output(b, bound, (Text){"", 0});
+    add_output(b, bound, (Text){"", 0});
+    return output;
 }
 
-static bool bind_orders(Binder *b) {
+static void bind_orders(Binder *b) {
     Plan *p = b->plan;
     p->sort = arena_alloc(b->arena, b->select->norders, sizeof *p->sort);
-    if (!p->sort)
-        return fail_memory(b->err);
     for (; p->nsort < b->select->norders; p->nsort++) {
         const Order *order = &b->select->orders[p->nsort];
-        p->sort[p->nsort].descending = order->descending;
-        if (!sort_output(b, order->expr, &p->sort[p->nsort].output))
-            return false;
+        p->sort[p->nsort] = (SortKey){sort_output(b, order->expr), order->descending};
     }
-    return true;
 }
 
 /* ---- grouping ---- */
@@ -368,7 +310,7 @@ static bool bind_orders(Binder *b) {
    shared. */
 static Expr *regroup(Binder *b, const Expr *e) {
     Expr *c = copy(b, e);
-    for (size_t i = 0; c && i < b->plan->ngroups; i++) {
+    for (size_t i = 0; i < b->plan->ngroups; i++) {
         if (same_expr(e, b->plan->groups[i])) {
             c->op = E_KEY;
             c->eval = eval_of(E_KEY);
@@ -376,30 +318,23 @@ static Expr *regroup(Binder *b, const Expr *e) {
             return c;
         }
     }
-    if (!c || e->op == E_AGGREGATE)
+    if (e->op == E_AGGREGATE)
         return c;
     if (e->op == E_COLUMN)
-        return refuse(b, e, "column '%.*s' is neither grouped nor aggregated", e->name);
+        refuse(b, e->at, "column '%.*s' is neither grouped nor aggregated", e->name);
     c->args = arena_alloc(b->arena, e->count, sizeof(Expr *));
-    if (!c->args)
-        return refuse(b, e, "out of memory%.*s", (Text){"", 0});
-    for (size_t i = 0; i < e->count; i++) {
-        if (!(c->args[i] = regroup(b, e->args[i])))
-            return NULL;
-    }
+    for (size_t i = 0; i < e->count; i++)
+        c->args[i] = regroup(b, e->args[i]);
     return c;
 }
 
-static bool bind_grouping(Binder *b) {
+static void bind_grouping(Binder *b) {
     Plan *p = b->plan;
     p->grouped = p->ngroups || p->naggregates || p->having;
-    if (!p->grouped)
-        return true;
-    for (size_t i = 0; i < p->noutputs; i++) {
-        if (!(p->outputs[i] = regroup(b, p->outputs[i])))
-            return false;
-    }
-    return !p->having || (p->having = regroup(b, p->having));
+    for (size_t i = 0; p->grouped && i < p->noutputs; i++)
+        p->outputs[i] = regroup(b, p->outputs[i]);
+    if (p->having)
+        p->having = regroup(b, p->having);
 }
 
 /* ---- conditions and access paths ---- */
@@ -413,41 +348,35 @@ static size_t count_levels(uint32_t sources) {
 
 /* Splits a condition at AND. Each part goes to the first level that has all it reads;
    what makes rows match in a LEFT JOIN stays at its level, `left`. */
-static bool add_conditions(Binder *b, const Expr *e, Level *left) {
-    if (e->op == E_AND)
-        return add_conditions(b, e->args[0], left) && add_conditions(b, e->args[1], left);
+static void add_conditions(Binder *b, const Expr *e, Level *left) {
+    if (e->op == E_AND) {
+        add_conditions(b, e->args[0], left);
+        add_conditions(b, e->args[1], left);
+        return;
+    }
     size_t levels = count_levels(e->sources);
     Filters *f = left     ? &left->on
                  : levels ? &b->plan->levels[levels - 1].filters
                           : &b->plan->constants;
     f->items = arena_extend(b->arena, f->items, f->count, sizeof(Expr *));
-    if (!f->items)
-        return fail_memory(b->err);
     f->items[f->count++] = e;
-    return true;
 }
 
-static bool bind_conditions(Binder *b) {
+static void bind_conditions(Binder *b) {
     b->no_aggregates = "%.*s() in ON";
     for (size_t i = 0; i < b->select->nsources; i++) {
         const Source *source = &b->select->sources[i];
         b->visible = i + 1;
-        Level *left = source->left ? &b->plan->levels[i] : NULL;
-        Expr *on = source->on ? bind(b, source->on) : NULL;
-        if (source->on && (!on || !add_conditions(b, on, left)))
-            return false;
+        if (source->on)
+            add_conditions(b, bind(b, source->on),
+                           source->left ? &b->plan->levels[i] : NULL);
     }
     b->no_aggregates = "%.*s() in WHERE";
     b->aliases = true;
-    Expr *where = b->select->where ? bind(b, b->select->where) : NULL;
+    if (b->select->where)
+        add_conditions(b, bind(b, b->select->where), NULL);
     b->no_aggregates = NULL;
-    return !b->select->where || (where && add_conditions(b, where, NULL));
 }
-
-typedef struct Range {
-    size_t column;
-    Bound low, high;
-} Range;
 
 /* Whether an index on `column` finds what compares with `value`: the value must be known
    before the table's row is, and the column must not need a conversion. */
@@ -464,109 +393,76 @@ static Op mirrored(Op op) {
     return mirror[op];
 }
 
-static Range make_range(Op op, const Expr *column, const Expr *value, Affinity convert) {
-    Range r = {.column = column->index};
-    if (op == E_EQ || op == E_GE || op == E_GT)
-        r.low = (Bound){value, convert, op == E_GT};
-    if (op == E_EQ || op == E_LE || op == E_LT)
-        r.high = (Bound){value, convert, op != E_LT};
-    return r;
-}
-
-/* The part of an index on a column of `source` that a condition asks for. */
-static bool find_range(const Expr *e, size_t source, Range *range) {
-    bool comparison = e->op >= E_EQ && e->op <= E_GE && e->op != E_NE;
-    if (!comparison && e->op != E_BETWEEN)
-        return false;
-    const Expr *a = e->args[0], *b = e->args[1];
-    if (!comparison) {
-        const Expr *c = e->args[2];
-        if (!searchable(a, b, b->convert, source) ||
-            !searchable(a, c, c->convert, source))
-            return false;
-        *range = make_range(E_GE, a, b, b->convert);
-        range->high = make_range(E_LE, a, c, c->convert).high;
-        return true;
-    }
-    if (searchable(a, b, b->convert, source))
-        *range = make_range(e->op, a, b, b->convert);
-    else if (searchable(b, a, b->convert, source))
-        *range = make_range(mirrored(e->op), b, a, b->convert);
-    else
-        return false;
-    return true;
-}
-
-/* Lets a range narrow the search in a level's index, if they go together. */
-static bool use_range(Level *level, const Range *r) {
-    if ((level->indexed && level->column != r->column) ||
-        (level->low.expr && r->low.expr) || (level->high.expr && r->high.expr))
+/* Lets a comparison narrow the search in a level's index, if it goes with what narrows it
+   already. */
+static bool use_comparison(Level *level, Op op, const Expr *column, const Expr *value,
+                           Affinity convert) {
+    bool low = op == E_EQ || op == E_GE || op == E_GT;
+    bool high = op == E_EQ || op == E_LE || op == E_LT;
+    if ((level->indexed && level->column != column->index) || (low && level->low.expr) ||
+        (high && level->high.expr))
         return false;
     level->indexed = true;
-    level->column = r->column;
-    if (r->low.expr)
-        level->low = r->low;
-    if (r->high.expr)
-        level->high = r->high;
+    level->column = column->index;
+    if (low)
+        level->low = (Bound){value, convert, op == E_GT};
+    if (high)
+        level->high = (Bound){value, convert, op != E_LT};
     return true;
+}
+
+/* Whether a condition on a table could become bounds of an index, and did. */
+static bool use_condition(Level *level, size_t source, const Expr *e) {
+    if (e->op == E_BETWEEN) {
+        const Expr *a = e->args[0], *b = e->args[1], *c = e->args[2];
+        return searchable(a, b, b->convert, source) &&
+               searchable(a, c, c->convert, source) && !level->low.expr &&
+               !level->high.expr && use_comparison(level, E_GE, a, b, b->convert) &&
+               use_comparison(level, E_LE, a, c, c->convert);
+    }
+    if (e->op < E_EQ || e->op > E_GE || e->op == E_NE)
+        return false;
+    const Expr *a = e->args[0], *b = e->args[1];
+    if (searchable(a, b, b->convert, source))
+        return use_comparison(level, e->op, a, b, b->convert);
+    return searchable(b, a, b->convert, source) &&
+           use_comparison(level, mirrored(e->op), b, a, b->convert);
 }
 
 /* Turns conditions into bounds of an index, equality first. Joined tables are searched
-   once for every row before them, which pays for an index. The first table is read once:
-   it is searched only if an earlier statement left an index. */
+   once for every row before them, which pays for an index; the first table is read once,
+   which does not. */
 static void choose_index(Level *level, size_t source) {
     Filters *f = level->left ? &level->on : &level->filters;
     for (int equality = 1; equality >= 0; equality--) {
         size_t kept = 0;
         for (size_t i = 0; i < f->count; i++) {
-            Range r;
-            bool used = find_range(f->items[i], source, &r) &&
-                        (source > 0 || level->table->columns[r.column].index) &&
-                        (!equality || r.low.expr == r.high.expr) && use_range(level, &r);
-            if (!used)
-                f->items[kept++] = f->items[i];
+            const Expr *e = f->items[i];
+            if ((equality && e->op != E_EQ) || !use_condition(level, source, e))
+                f->items[kept++] = e;
         }
         f->count = kept;
     }
 }
 
-/* The index on the only ORDER BY column replaces the sort if it is there, or if the first
-   table has no conditions, so that sorting would take as long as building it. */
-static void choose_order(Plan *p) {
-    Level *first = &p->levels[0];
-    if (p->nsort != 1 || p->grouped || p->distinct || !p->nlevels)
-        return;
-    const Expr *key = p->outputs[p->sort[0].output];
-    if (key->op != E_COLUMN || key->source != 0 ||
-        (first->indexed && first->column != key->index))
-        return;
-    if (first->filters.count && !first->table->columns[key->index].index)
-        return;
-    first->indexed = true;
-    first->column = key->index;
-    first->descending = p->sort[0].descending;
-    p->nsort = 0;
-}
-
 /* Plans a statement; changes its tree, which the plan goes on to use. */
-bool plan_select(Select *select, const Tables *tables, Arena *arena, Plan *plan,
-                 Error *err) {
+Plan *plan_select(Select *select, const Tables *tables, Arena *arena) {
+    Plan *plan = arena_alloc(arena, 1, sizeof *plan);
     *plan = (Plan){
         .distinct = select->distinct, .limit = select->limit, .offset = select->offset};
-    Binder b = {.select = select,
-                .plan = plan,
-                .arena = arena,
-                .err = err,
-                .visible = select->nsources};
-    if (!bind_sources(&b, tables) || !bind_items(&b) || !bind_conditions(&b) ||
-        !bind_groups(&b))
-        return false;
-    if (select->having && !(plan->having = bind(&b, select->having)))
-        return false;
-    if (!bind_orders(&b) || !bind_grouping(&b))
-        return false;
-    for (size_t i = 0; i < plan->nlevels; i++)
+    Binder b = {select, plan, arena, .visible = select->nsources};
+    for (size_t i = 0; i < select->nsources; i++)
+        bind_source(&b, tables, i);
+    for (size_t i = 0; i < select->nitems; i++)
+        bind_item(&b, &select->items[i]);
+    plan->nvisible = plan->noutputs;
+    bind_conditions(&b);
+    bind_groups(&b);
+    if (select->having)
+        plan->having = bind(&b, select->having);
+    bind_orders(&b);
+    bind_grouping(&b);
+    for (size_t i = 1; i < plan->nlevels; i++)
         choose_index(&plan->levels[i], i);
-    choose_order(plan);
-    return true;
+    return plan;
 }

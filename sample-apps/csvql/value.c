@@ -8,32 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void explain(Error *err, const char *format, va_list args) {
+/* Fails at a line of a file, 0 for all of it; without a file, at a place in the query. */
+void fail(Error *err, const char *file, size_t at, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
     vsnprintf(err->text, sizeof err->text, format, args);
-}
-
-bool fail(Error *err, size_t at, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    explain(err, format, args);
-    va_end(args);
-    err->file = NULL;
-    err->at = at;
-    return false;
-}
-
-bool fail_in_file(Error *err, const char *file, size_t line, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    explain(err, format, args);
     va_end(args);
     err->file = file;
-    err->line = line;
-    return false;
+    err->at = at;
+    longjmp(err->trap, 1);
 }
 
-bool fail_memory(Error *err) {
-    return fail(err, NO_PLACE, "out of memory");
+void fail_memory(Error *err) {
+    fail(err, NULL, NO_PLACE, "out of memory");
 }
 
 /* ---- arenas and buffers ---- */
@@ -46,7 +33,7 @@ typedef struct Chunk {
     _Alignas(ALIGNMENT) char memory[];
 } Chunk;
 
-static bool add_chunk(Arena *arena, size_t need) {
+static void add_chunk(Arena *arena, size_t need) {
     size_t size = arena->newest ? arena->newest->size : FIRST_CHUNK / 2;
     if (size < LARGEST_DOUBLED)
         size *= 2;
@@ -54,35 +41,32 @@ static bool add_chunk(Arena *arena, size_t need) {
         size = need;
     Chunk *chunk = malloc(sizeof *chunk + size);
     if (!chunk)
-        return false;
+        fail_memory(arena->err);
     chunk->older = arena->newest;
     chunk->size = size;
     arena->newest = chunk;
     arena->used = 0;
-    return true;
 }
 
-/* Memory for `count` things of `size` bytes, not cleared, or NULL. */
+/* Memory for `count` things of `size` bytes, not cleared. */
 void *arena_alloc(Arena *arena, size_t count, size_t size) {
     if (size && count > SIZE_MAX / 4 / size)
-        return NULL;
+        fail_memory(arena->err);
     size_t bytes = (count * size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    if (!arena->newest || arena->newest->size - arena->used < bytes) {
-        if (!add_chunk(arena, bytes))
-            return NULL;
-    }
+    if (!arena->newest || arena->newest->size - arena->used < bytes)
+        add_chunk(arena, bytes);
     void *memory = arena->newest->memory + arena->used;
     arena->used += bytes;
     return memory;
 }
 
-/* Room for one more of `count` items in an array that only ever grew this way; NULL if
-   there is no memory. The array is full whenever `count` is zero or a power of two. */
+/* Room for one more of `count` items in an array that only ever grew this way. The array
+   is full whenever `count` is zero or a power of two. */
 void *arena_extend(Arena *arena, void *items, size_t count, size_t size) {
     if (count & (count - 1))
         return items;
     void *larger = arena_alloc(arena, count ? 2 * count : 1, size);
-    if (larger && count)
+    if (count)
         memcpy(larger, items, count * size);
     return larger;
 }
@@ -106,16 +90,18 @@ void arena_reset(Arena *arena) {
 
 void arena_free(Arena *arena) {
     free_chunks(arena->newest);
-    *arena = (Arena){0};
+    *arena = (Arena){.err = arena->err};
 }
 
-static bool buffer_grow(Buffer *out, size_t need) {
+/* Makes room for `size` more bytes; false if there is no memory. */
+bool buffer_reserve(Buffer *out, size_t size) {
     size_t capacity = out->capacity ? out->capacity : 4096;
-    while (capacity < need) {
-        if (capacity > SIZE_MAX / 2)
-            return false;
+    if (size <= out->capacity - out->size)
+        return true;
+    if (size > SIZE_MAX / 2 - out->size)
+        return false;
+    while (capacity - out->size < size)
         capacity *= 2;
-    }
     char *data = realloc(out->data, capacity);
     if (!data)
         return false;
@@ -124,30 +110,22 @@ static bool buffer_grow(Buffer *out, size_t need) {
     return true;
 }
 
-bool buffer_append(Buffer *out, const char *data, size_t size) {
-    if (size > SIZE_MAX - out->size)
-        return false;
-    if (out->size + size > out->capacity && !buffer_grow(out, out->size + size))
-        return false;
+void buffer_append(Buffer *out, const char *data, size_t size) {
+    if (!buffer_reserve(out, size))
+        fail_memory(out->err);
     if (size)
         memcpy(out->data + out->size, data, size);
     out->size += size;
-    return true;
 }
 
 /* ---- names ---- */
-
-static unsigned char lower(char c) {
-    unsigned char u = (unsigned char)c;
-    return u >= 'A' && u <= 'Z' ? (unsigned char)(u + 32) : u;
-}
 
 /* Names are equal whatever the case of their ASCII letters. */
 bool text_same(Text a, Text b) {
     if (a.length != b.length)
         return false;
     for (size_t i = 0; i < a.length; i++) {
-        if (lower(a.at[i]) != lower(b.at[i]))
+        if (fold(a.at[i]) != fold(b.at[i]))
             return false;
     }
     return true;
@@ -165,14 +143,6 @@ typedef struct Decimal {
     int64_t exponent;
     bool negative, real, digits;
 } Decimal;
-
-static bool is_space(char c) {
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
 
 static const char *scan_digits(const char *s, const char *end, Decimal *d, int step) {
     for (; s < end && is_digit(*s); s++) {
@@ -241,15 +211,6 @@ static double decimal_to_real(const Decimal *d, const char *s, size_t length) {
     return d->exponent < 0 ? r / power[-d->exponent] : r * power[d->exponent];
 }
 
-static bool decimal_is_int(const Decimal *d) {
-    return !d->real && !d->exponent &&
-           d->mantissa <= (uint64_t)INT64_MAX + (d->negative ? 1 : 0);
-}
-
-static int64_t decimal_to_int(const Decimal *d) {
-    return d->negative ? (int64_t)(0 - d->mantissa) : (int64_t)d->mantissa;
-}
-
 /* The number that a text starts with, after white space: an integer if it is written as
    one and fits, else a real; 0 if there is none. `whole`: a number and then only white
    space. */
@@ -262,8 +223,8 @@ Value number_prefix(const char *s, size_t length, bool *whole) {
     for (s = stop; s < end && is_space(*s);)
         s++;
     *whole = d.digits && s == end;
-    if (decimal_is_int(&d))
-        return value_int(decimal_to_int(&d));
+    if (!d.real && !d.exponent && d.mantissa <= (uint64_t)INT64_MAX + d.negative)
+        return value_int((int64_t)(d.negative ? 0 - d.mantissa : d.mantissa));
     return value_real(decimal_to_real(&d, start, (size_t)(stop - start)));
 }
 
@@ -385,44 +346,35 @@ uint64_t value_hash(Value v, uint64_t seed) {
 
 /* ---- number to text ---- */
 
-static size_t format_digits(uint64_t n, size_t least, char *out) {
-    char reversed[NUMBER_SIZE];
-    size_t length = 0;
-    do {
-        reversed[length++] = (char)('0' + n % 10);
+/* Writes n / 10^places with all its digits. */
+static size_t format_decimal(uint64_t n, size_t places, bool negative, char *out) {
+    char digits[NUMBER_SIZE], *end = digits + sizeof digits, *at = end;
+    for (size_t i = 0; n || i <= places; i++) {
+        if (i && i == places)
+            *--at = '.';
+        *--at = (char)('0' + n % 10);
         n /= 10;
-    } while (n || length < least);
-    for (size_t i = 0; i < length; i++)
-        out[i] = reversed[length - 1 - i];
-    return length;
-}
-
-static size_t format_int(int64_t i, char *out) {
-    uint64_t magnitude = i < 0 ? 0 - (uint64_t)i : (uint64_t)i;
-    *out = '-';
-    return (i < 0) + format_digits(magnitude, 1, out + (i < 0));
+    }
+    if (negative)
+        *--at = '-';
+    memcpy(out, at, (size_t)(end - at));
+    return (size_t)(end - at);
 }
 
 /* Reals that are the nearest double to a decimal of at most six places, which most reals
    in files are. With 15 or fewer digits that decimal is what "%.15g" prints. */
 static size_t format_short(double r, char *out) {
-    const size_t places = 6;
-    const uint64_t unit = 1000000;
+    const double unit = 1e6;
+    size_t places = 6;
     double magnitude = fabs(r);
     if (magnitude >= 1e9 || (magnitude < 1e-4 && r != 0))
         return 0;
-    uint64_t scaled = (uint64_t)(magnitude * (double)unit + 0.5);
-    if ((double)scaled / (double)unit != magnitude)
+    uint64_t scaled = (uint64_t)(magnitude * unit + 0.5);
+    if ((double)scaled / unit != magnitude)
         return 0;
-    size_t length = 0;
-    if (r < 0)
-        out[length++] = '-';
-    length += format_digits(scaled / unit, 1, out + length);
-    out[length++] = '.';
-    length += format_digits(scaled % unit, places, out + length);
-    while (out[length - 1] == '0' && out[length - 2] != '.')
-        length--;
-    return length;
+    for (; places > 1 && scaled % 10 == 0; places--)
+        scaled /= 10;
+    return format_decimal(scaled, places, r < 0, out);
 }
 
 /* "%.15g", but with a decimal point in any case: 5.0, 1.0e+20. */
@@ -446,17 +398,15 @@ static size_t format_real(double r, char *out) {
 
 /* Writes an integer or a real, without a terminator; returns the length. */
 size_t value_format(Value v, char out[NUMBER_SIZE]) {
-    return v.type == V_INT ? format_int(v.i, out) : format_real(v.r, out);
+    if (v.type == V_REAL)
+        return format_real(v.r, out);
+    uint64_t magnitude = v.i < 0 ? 0 - (uint64_t)v.i : (uint64_t)v.i;
+    return format_decimal(magnitude, 0, v.i < 0, out);
 }
 
-/* Copies text to an arena. */
-bool value_keep(Value *v, Arena *arena) {
-    if (v->type != V_TEXT || !v->length)
-        return true;
-    char *copy = arena_alloc(arena, v->length, 1);
-    if (!copy)
-        return false;
-    memcpy(copy, v->s, v->length);
-    v->s = copy;
-    return true;
+/* The value, with its text copied to an arena. */
+Value value_keep(Value v, Arena *arena) {
+    if (v.type == V_TEXT && v.length)
+        v.s = memcpy(arena_alloc(arena, v.length, 1), v.s, v.length);
+    return v;
 }

@@ -140,7 +140,7 @@ class Generator:
         return f"SELECT {distinct}{items} FROM {source}{self.where()}{order}"
 
     def sorted_by_one_column(self) -> str:
-        """Where an index may replace the sort; the column is all there is in the result."""
+        """Rows that sort alike, where a limit cuts; the column is all there is in the result."""
         source = self.source()
         column = self.rng.choice(self.scope)[0]
         return (f"SELECT {column} FROM {source}{self.where()} ORDER BY {column} "
