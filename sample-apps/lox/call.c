@@ -31,6 +31,10 @@ bool runtime_error(Vm *vm, const char *format, ...) {
     return false;
 }
 
+bool undefined_error(Vm *vm, const char *what, const String *name) {
+    return runtime_error(vm, "Undefined %s '%.*s'.", what, (int)name->length, name->text);
+}
+
 /* Makes a frame for the closure; the callee and its arguments are on the stack. */
 bool call_closure(Vm *vm, Closure *callee, unsigned argc) {
     const Function *function = callee->function;
@@ -63,11 +67,10 @@ static bool instantiate(Vm *vm, Class *class, unsigned argc) {
     return true;
 }
 
+/* A native function looks at no arguments. */
 static bool call_native(Vm *vm, const Native *native, unsigned argc) {
-    Value result = native->function((int)argc, vm->sp - argc);
-
     vm->sp -= argc;
-    vm->sp[-1] = result;
+    vm->sp[-1] = native->function();
     return true;
 }
 
@@ -148,10 +151,6 @@ static Closure *method_of(const Class *class, const String *name) {
     return item == NULL ? NULL : item->method;
 }
 
-static bool undefined_property(Vm *vm, const String *name) {
-    return runtime_error(vm, "Undefined property '%.*s'.", (int)name->length, name->text);
-}
-
 /* Replaces the receiver on top of the stack by its method. */
 static bool bind(Vm *vm, Closure *method) {
     Bound *bound = object_new(vm, OBJECT_BOUND, sizeof *bound);
@@ -176,7 +175,8 @@ bool load_field(Vm *vm, Constant *name) {
         return true;
     }
     Closure *method = method_of(instance->class, name->as.name);
-    return method == NULL ? undefined_property(vm, name->as.name) : bind(vm, method);
+    return method == NULL ? undefined_error(vm, "property", name->as.name)
+                          : bind(vm, method);
 }
 
 static Closure *super_method(const Vm *vm, const String *name) {
@@ -186,7 +186,7 @@ static Closure *super_method(const Vm *vm, const String *name) {
 bool load_super(Vm *vm, const String *name) {
     Closure *method = super_method(vm, name);
 
-    return method == NULL ? undefined_property(vm, name) : bind(vm, method);
+    return method == NULL ? undefined_error(vm, "property", name) : bind(vm, method);
 }
 
 /* Gives the instances of the class a place for a field. When they have a method of that
@@ -232,7 +232,7 @@ bool invoke(Vm *vm, Constant *name, unsigned argc) {
     }
     Closure *method = method_of(instance->class, name->as.name);
     if (method == NULL)
-        return undefined_property(vm, name->as.name);
+        return undefined_error(vm, "property", name->as.name);
     if (slot == UINT32_MAX)
         name->cache = (Cache){.class = instance->class, .method = method};
     return call_closure(vm, method, argc);
@@ -242,7 +242,7 @@ bool invoke_super(Vm *vm, const String *name, unsigned argc) {
     Closure *method = super_method(vm, name);
 
     if (method == NULL)
-        return undefined_property(vm, name);
+        return undefined_error(vm, "property", name);
     return call_closure(vm, method, argc);
 }
 

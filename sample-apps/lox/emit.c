@@ -3,25 +3,17 @@
 
 #include <stdlib.h>
 
-static bool code_grow(Compiler *c) {
+void emit_byte(Compiler *c, uint8_t byte) {
     Builder *b = c->builder;
-    size_t capacity = b->code_capacity == 0 ? 64 : b->code_capacity * 2;
-    CodeByte *code = realloc(b->code, capacity * sizeof *code);
+    CodeByte *code =
+        array_extend(b->code, b->code_count, &b->code_capacity, sizeof *code);
 
     if (code == NULL) {
         give_up(c, "Out of memory.");
-        return false;
+        return;
     }
     b->code = code;
-    b->code_capacity = capacity;
-    return true;
-}
-
-void emit_byte(Compiler *c, uint8_t byte) {
-    Builder *b = c->builder;
-
-    if (b->code_count < b->code_capacity || code_grow(c))
-        b->code[b->code_count++] = (CodeByte){.byte = byte, .line = c->previous.line};
+    b->code[b->code_count++] = (CodeByte){.byte = byte, .line = c->previous.line};
 }
 
 static void change_stack(Builder *b, int effect) {

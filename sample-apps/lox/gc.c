@@ -8,7 +8,6 @@
 
 enum {
     BLOCK_SIZE = 32 * 1024,
-    GRAY_MIN = 16,
     HEADROOM_MIN = 1 << 20 /* bytes to allocate at least between two collections */
 };
 
@@ -36,25 +35,15 @@ static Object *block_cell(Block *block, size_t i) {
     return (Object *)(void *)(block->cells + i * block->cell_size);
 }
 
-static void heap_visit(Vm *vm, void (*visit)(Vm *vm, Object *object)) {
-    for (Block *block = vm->heap.blocks; block != NULL; block = block->next)
-        for (size_t i = 0; i < block->cell_count; i++)
-            if (block_cell(block, i)->kind != OBJECT_FREE)
-                visit(vm, block_cell(block, i));
-    for (Large *large = vm->heap.large; large != NULL; large = large->next)
-        visit(vm, large->object);
-}
-
-static bool gray_grow(Heap *heap) {
-    size_t capacity = heap->gray_capacity == 0 ? GRAY_MIN : heap->gray_capacity * 2;
-
-    if (capacity > GRAY_MAX)
+static bool gray_push(Heap *heap, Object *object) {
+    if (heap->gray_count == GRAY_MAX)
         return false;
-    Object **gray = realloc(heap->gray, capacity * sizeof *gray);
+    Object **gray =
+        array_extend(heap->gray, heap->gray_count, &heap->gray_capacity, sizeof *gray);
     if (gray == NULL)
         return false;
     heap->gray = gray;
-    heap->gray_capacity = capacity;
+    heap->gray[heap->gray_count++] = object;
     return true;
 }
 
@@ -66,10 +55,8 @@ static void mark_object(Heap *heap, Object *object) {
         return;
     }
     object->mark = MARK_REACHED;
-    if (heap->gray_count == heap->gray_capacity && !gray_grow(heap))
+    if (!gray_push(heap, object))
         heap->gray_lost = true;
-    else
-        heap->gray[heap->gray_count++] = object;
 }
 
 static void mark_value(Heap *heap, Value value) {
@@ -130,10 +117,20 @@ static void scan_gray(Heap *heap) {
         scan(heap, heap->gray[--heap->gray_count]);
 }
 
-static void scan_if_lost(Vm *vm, Object *object) {
-    if (object->mark == MARK_REACHED)
-        scan(&vm->heap, object);
-    scan_gray(&vm->heap);
+static void scan_if_reached(Heap *heap, Object *object) {
+    if (object->kind != OBJECT_FREE && object->mark == MARK_REACHED)
+        scan(heap, object);
+    scan_gray(heap);
+}
+
+/* Walks the heap for reached objects that the list had no room for. */
+static void scan_lost(Heap *heap) {
+    heap->gray_lost = false;
+    for (Block *block = heap->blocks; block != NULL; block = block->next)
+        for (size_t i = 0; i < block->cell_count; i++)
+            scan_if_reached(heap, block_cell(block, i));
+    for (Large *large = heap->large; large != NULL; large = large->next)
+        scan_if_reached(heap, large->object);
 }
 
 static void mark_roots(Vm *vm) {
@@ -218,10 +215,8 @@ static void collect_garbage(Vm *vm) {
     forget_cached(vm);
     mark_roots(vm);
     scan_gray(heap);
-    while (heap->gray_lost) {
-        heap->gray_lost = false;
-        heap_visit(vm, scan_if_lost);
-    }
+    while (heap->gray_lost)
+        scan_lost(heap);
     blocks_sweep(vm);
     larges_sweep(vm);
     size_t headroom = heap->bytes < HEADROOM_MIN ? HEADROOM_MIN : heap->bytes;

@@ -1,13 +1,26 @@
-/* object.c - tables and symbols, objects, equality and printing. The tables
+/* object.c - arrays, tables and symbols, objects, equality and printing. The tables
    and the set of symbols are open-addressed with linear probing and at most three
    quarters full; nothing is ever removed from them. */
 #include "vm.h"
 
 #include <stdlib.h>
 
-/* Tables */
-
 enum { CAPACITY_MIN = 8 };
+
+/* Room for one more item in an array that is not the script's, which may move; NULL if
+   there is no memory, and all is as before. */
+void *array_extend(void *array, size_t count, size_t *capacity, size_t item_size) {
+    size_t doubled = *capacity == 0 ? CAPACITY_MIN : *capacity * 2;
+
+    if (count < *capacity)
+        return array;
+    void *extended = realloc(array, doubled * item_size);
+    if (extended != NULL)
+        *capacity = doubled;
+    return extended;
+}
+
+/* Tables */
 
 static Entry *entry_of(const Table *table, const String *name) {
     uint32_t mask = table->capacity - 1;

@@ -57,7 +57,7 @@ typedef struct {
     char text[];
 } String;
 
-typedef Value (*NativeFn)(int argc, const Value *args);
+typedef Value (*NativeFn)(void);
 
 typedef struct {
     Object head;
@@ -178,6 +178,7 @@ static inline bool values_equal(Value a, Value b) {
 
 /* object.c. What allocates may collect garbage, and returns NULL or false when there is
    no memory left. */
+void *array_extend(void *array, size_t count, size_t *capacity, size_t item_size);
 Item *table_find(const Table *table, const String *name);
 bool table_put(Vm *vm, Table *table, const String *name, Item item);
 bool table_add_all(Vm *vm, Table *to, const Table *from);

@@ -32,14 +32,6 @@ static inline Closure *cached_method(Value receiver, const Cache *cache) {
                                                                     : NULL;
 }
 
-static bool undefined_variable(Vm *vm, const String *name) {
-    return runtime_error(vm, "Undefined variable '%.*s'.", (int)name->length, name->text);
-}
-
-static void define_global(Vm *vm, const String *name, Value value) {
-    vm->globals[table_find(&vm->global_index, name)->index].value = value;
-}
-
 /* Replaces two values by their concatenation. */
 static bool concatenate(Vm *vm) {
     if (!is_kind(vm->sp[-2], OBJECT_STRING) || !is_kind(vm->sp[-1], OBJECT_STRING))
@@ -52,14 +44,11 @@ static bool concatenate(Vm *vm) {
     return true;
 }
 
-static void print(FILE *out, Value value) {
-    if (out == NULL)
-        return;
-    value_print(out, value);
-    fputc('\n', out);
-}
-
 #define DISTANCE() ((unsigned)ip[0] << 8 | ip[1])
+#define NEXT()                                                                           \
+    do {                                                                                 \
+        goto *labels[*ip++];                                                             \
+    } while (0)
 #define SAVE(used) (frame->ip = ip + (used), vm->sp = sp)
 #define RESUME()                                                                         \
     (frame = vm->frame_end - 1, ip = frame->ip, sp = vm->sp, base = frame->base,         \
@@ -85,269 +74,290 @@ static void print(FILE *out, Value value) {
 /* Runs the newest frame until the first one returns; false after a runtime error.
    The top of the stack and the place in the code are in local variables: an instruction
    SAVEs them before it calls something that looks at the machine or changes it, after
-   which RESUME reads them again. To `break` from the switch is to do the latter if what
-   was called is `done`. An error is on the line of the byte before the saved ip. */
+   which RESUME reads them again; at `called` that is done if what was called is `done`.
+   An error is on the line of the byte before the saved ip.
+
+   Labels as values are an extension of C that compilers share. With a jump in every
+   instruction instead of one for all, the processor learns for each what follows it. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpedantic"
 static bool execute(Vm *vm) {
+    /* In the order of Opcode. */
+    static const void *const labels[] = {
+        // clang-format off
+        &&op_push_nil, &&op_push_false, &&op_push_true, &&op_push_const, &&op_drop,
+        &&op_drop_captured, &&op_load_local, &&op_load_captured, &&op_load_global,
+        &&op_load_field, &&op_load_own, &&op_load_super, &&op_store_local,
+        &&op_store_captured, &&op_store_global, &&op_store_field, &&op_move_local,
+        &&op_move_captured, &&op_move_global, &&op_move_field, &&op_define_global,
+        &&op_add, &&op_subtract, &&op_multiply, &&op_divide, &&op_negate, &&op_not,
+        &&op_equal, &&op_not_equal, &&op_less, &&op_less_equal, &&op_greater,
+        &&op_greater_equal, &&op_jump, &&op_loop, &&op_unless, &&op_and, &&op_or,
+        &&op_unless_equal, &&op_unless_not_equal, &&op_unless_less,
+        &&op_unless_less_equal, &&op_unless_greater, &&op_unless_greater_equal,
+        &&op_call, &&op_invoke, &&op_invoke_super, &&op_return, &&op_closure,
+        &&op_class, &&op_inherit, &&op_method, &&op_print
+        // clang-format on
+    };
+    _Static_assert(sizeof labels / sizeof *labels == OP_PRINT + 1, "one for each");
     Frame *frame;
     const uint8_t *ip;
     Value *sp;
     Value *base;
     Constant *constants;
     Value value;
+    Closure *method;
+    uint32_t global;
     bool done;
 
     RESUME();
-    for (;;) {
-        switch ((Opcode)*ip++) {
-        case OP_PUSH_NIL:
-            *sp++ = VALUE_NIL;
-            continue;
-        case OP_PUSH_FALSE:
-            *sp++ = VALUE_FALSE;
-            continue;
-        case OP_PUSH_TRUE:
-            *sp++ = VALUE_TRUE;
-            continue;
-        case OP_PUSH_CONST:
-            *sp++ = constants[*ip++].as.value;
-            continue;
-        case OP_DROP:
-            sp--;
-            continue;
-        case OP_DROP_CAPTURED:
-            close_captures(vm, --sp);
-            continue;
+    NEXT();
 
-        case OP_LOAD_LOCAL:
-            *sp++ = base[*ip++];
-            continue;
-        case OP_LOAD_CAPTURED:
-            *sp++ = *frame->closure->captures[*ip++]->place;
-            continue;
-        case OP_LOAD_GLOBAL:
-            value = vm->globals[constants[*ip].as.global].value;
-            if (value == VALUE_ABSENT)
-                goto no_global;
-            *sp++ = value;
-            ip++;
-            continue;
-        case OP_LOAD_FIELD:
-            value = cached_field(sp[-1], &constants[*ip].cache);
-            if (value != VALUE_ABSENT) {
-                sp[-1] = value;
-                ip++;
-                continue;
-            }
-            SAVE(1);
-            done = load_field(vm, &constants[*ip]);
-            break;
-        case OP_LOAD_OWN:
-            value = cached_field(base[0], &constants[*ip].cache);
-            if (value != VALUE_ABSENT) {
-                *sp++ = value;
-                ip++;
-                continue;
-            }
-            *sp++ = base[0];
-            SAVE(1);
-            done = load_field(vm, &constants[*ip]);
-            break;
-        case OP_LOAD_SUPER:
-            SAVE(1);
-            done = load_super(vm, constants[*ip].as.name);
-            break;
+op_push_nil:
+    *sp++ = VALUE_NIL;
+    NEXT();
+op_push_false:
+    *sp++ = VALUE_FALSE;
+    NEXT();
+op_push_true:
+    *sp++ = VALUE_TRUE;
+    NEXT();
+op_push_const:
+    *sp++ = constants[*ip++].as.value;
+    NEXT();
+op_drop:
+    sp--;
+    NEXT();
+op_drop_captured:
+    close_captures(vm, --sp);
+    NEXT();
 
-        case OP_STORE_LOCAL:
-            base[*ip++] = sp[-1];
-            continue;
-        case OP_STORE_CAPTURED:
-            *frame->closure->captures[*ip++]->place = sp[-1];
-            continue;
-        case OP_STORE_GLOBAL:
-            if (vm->globals[constants[*ip].as.global].value == VALUE_ABSENT)
-                goto no_global;
-            vm->globals[constants[*ip++].as.global].value = sp[-1];
-            continue;
-        case OP_STORE_FIELD:
-            SAVE(1);
-            done = store_field(vm, &constants[*ip]);
-            break;
-        case OP_MOVE_LOCAL:
-            base[*ip++] = *--sp;
-            continue;
-        case OP_MOVE_CAPTURED:
-            *frame->closure->captures[*ip++]->place = *--sp;
-            continue;
-        case OP_MOVE_GLOBAL:
-            if (vm->globals[constants[*ip].as.global].value == VALUE_ABSENT)
-                goto no_global;
-            vm->globals[constants[*ip++].as.global].value = *--sp;
-            continue;
-        case OP_MOVE_FIELD:
-            if (cached_store(sp[-2], &constants[*ip].cache, sp[-1])) {
-                sp -= 2;
-                ip++;
-                continue;
-            }
-            SAVE(1);
-            done = store_field(vm, &constants[*ip]);
-            vm->sp--;
-            break;
-        case OP_DEFINE_GLOBAL:
-            define_global(vm, constants[*ip++].as.name, *--sp);
-            continue;
-
-        case OP_ADD:
-            if (is_number(sp[-2]) && is_number(sp[-1])) {
-                sp--;
-                sp[-1] = number_value(as_number(sp[-1]) + as_number(sp[0]));
-                continue;
-            }
-            SAVE(0);
-            done = concatenate(vm);
-            break;
-        case OP_SUBTRACT:
-            BINARY(number_value, -);
-            continue;
-        case OP_MULTIPLY:
-            BINARY(number_value, *);
-            continue;
-        case OP_DIVIDE:
-            BINARY(number_value, /);
-            continue;
-        case OP_NEGATE:
-            if (!is_number(sp[-1]))
-                goto not_number;
-            sp[-1] = number_value(-as_number(sp[-1]));
-            continue;
-        case OP_NOT:
-            sp[-1] = bool_value(is_falsey(sp[-1]));
-            continue;
-        case OP_EQUAL:
-            sp--;
-            sp[-1] = bool_value(values_equal(sp[-1], sp[0]));
-            continue;
-        case OP_NOT_EQUAL:
-            sp--;
-            sp[-1] = bool_value(!values_equal(sp[-1], sp[0]));
-            continue;
-        case OP_LESS:
-            BINARY(bool_value, <);
-            continue;
-        case OP_LESS_EQUAL:
-            BINARY(bool_value, <=);
-            continue;
-        case OP_GREATER:
-            BINARY(bool_value, >);
-            continue;
-        case OP_GREATER_EQUAL:
-            BINARY(bool_value, >=);
-            continue;
-
-        case OP_JUMP:
-            ip += 2 + DISTANCE();
-            continue;
-        case OP_LOOP:
-            if (vm->steps_left-- == 0)
-                goto no_steps;
-            ip += 2 - (int)DISTANCE();
-            continue;
-        case OP_UNLESS:
-            ip += is_falsey(*--sp) ? 2 + DISTANCE() : 2;
-            continue;
-        case OP_AND:
-            if (is_falsey(sp[-1])) {
-                ip += 2 + DISTANCE();
-            } else {
-                sp--;
-                ip += 2;
-            }
-            continue;
-        case OP_OR:
-            if (is_falsey(sp[-1])) {
-                sp--;
-                ip += 2;
-            } else {
-                ip += 2 + DISTANCE();
-            }
-            continue;
-        case OP_UNLESS_EQUAL:
-            sp -= 2;
-            ip += values_equal(sp[0], sp[1]) ? 2 : 2 + DISTANCE();
-            continue;
-        case OP_UNLESS_NOT_EQUAL:
-            sp -= 2;
-            ip += values_equal(sp[0], sp[1]) ? 2 + DISTANCE() : 2;
-            continue;
-        case OP_UNLESS_LESS:
-            UNLESS(<);
-            continue;
-        case OP_UNLESS_LESS_EQUAL:
-            UNLESS(<=);
-            continue;
-        case OP_UNLESS_GREATER:
-            UNLESS(>);
-            continue;
-        case OP_UNLESS_GREATER_EQUAL:
-            UNLESS(>=);
-            continue;
-
-        case OP_CALL:
-            SAVE(1);
-            if (!call_value(vm, sp[-1 - *ip], *ip))
-                return false;
-            RESUME();
-            continue;
-        case OP_INVOKE: {
-            Closure *method = cached_method(sp[-1 - ip[1]], &constants[*ip].cache);
-            SAVE(2);
-            if (!(method != NULL ? call_closure(vm, method, ip[1])
-                                 : invoke(vm, &constants[*ip], ip[1])))
-                return false;
-            RESUME();
-            continue;
-        }
-        case OP_INVOKE_SUPER:
-            SAVE(2);
-            done = invoke_super(vm, constants[*ip].as.name, ip[1]);
-            break;
-        case OP_RETURN:
-            if (vm->open_captures != NULL)
-                close_captures(vm, base);
-            if (--vm->frame_end == vm->frames)
-                return true;
-            *base = sp[-1];
-            vm->sp = base + 1;
-            RESUME();
-            continue;
-        case OP_CLOSURE:
-            SAVE(1);
-            done = make_closure(vm, constants[*ip].as.function);
-            break;
-        case OP_CLASS:
-            SAVE(1);
-            done = push_class(vm, constants[*ip].as.name);
-            break;
-        case OP_INHERIT:
-            SAVE(0);
-            done = inherit(vm);
-            break;
-        case OP_METHOD:
-            SAVE(1);
-            done = define_method(vm, constants[*ip].as.name);
-            break;
-        case OP_PRINT:
-            print(vm->out, *--sp);
-            continue;
-        }
-        if (!done)
-            return false;
-        RESUME();
+op_load_local:
+    *sp++ = base[*ip++];
+    NEXT();
+op_load_captured:
+    *sp++ = *frame->closure->captures[*ip++]->place;
+    NEXT();
+op_load_global:
+    value = vm->globals[constants[*ip].as.global].value;
+    if (value == VALUE_ABSENT)
+        goto no_global;
+    *sp++ = value;
+    ip++;
+    NEXT();
+op_load_own:
+    *sp++ = base[0];
+op_load_field:
+    value = cached_field(sp[-1], &constants[*ip].cache);
+    if (value != VALUE_ABSENT) {
+        sp[-1] = value;
+        ip++;
+        NEXT();
     }
+    SAVE(1);
+    done = load_field(vm, &constants[*ip]);
+    goto called;
+op_load_super:
+    SAVE(1);
+    done = load_super(vm, constants[*ip].as.name);
+    goto called;
+
+op_store_local:
+    base[*ip++] = sp[-1];
+    NEXT();
+op_store_captured:
+    *frame->closure->captures[*ip++]->place = sp[-1];
+    NEXT();
+op_store_global:
+    if (vm->globals[constants[*ip].as.global].value == VALUE_ABSENT)
+        goto no_global;
+    vm->globals[constants[*ip++].as.global].value = sp[-1];
+    NEXT();
+op_store_field:
+    SAVE(1);
+    done = store_field(vm, &constants[*ip]);
+    goto called;
+op_move_local:
+    base[*ip++] = *--sp;
+    NEXT();
+op_move_captured:
+    *frame->closure->captures[*ip++]->place = *--sp;
+    NEXT();
+op_move_global:
+    if (vm->globals[constants[*ip].as.global].value == VALUE_ABSENT)
+        goto no_global;
+    vm->globals[constants[*ip++].as.global].value = *--sp;
+    NEXT();
+op_move_field:
+    if (cached_store(sp[-2], &constants[*ip].cache, sp[-1])) {
+        sp -= 2;
+        ip++;
+        NEXT();
+    }
+    SAVE(1);
+    done = store_field(vm, &constants[*ip]);
+    vm->sp--;
+    goto called;
+op_define_global:
+    global = table_find(&vm->global_index, constants[*ip++].as.name)->index;
+    vm->globals[global].value = *--sp;
+    NEXT();
+
+op_add:
+    if (is_number(sp[-2]) && is_number(sp[-1])) {
+        sp--;
+        sp[-1] = number_value(as_number(sp[-1]) + as_number(sp[0]));
+        NEXT();
+    }
+    SAVE(0);
+    done = concatenate(vm);
+    goto called;
+op_subtract:
+    BINARY(number_value, -);
+    NEXT();
+op_multiply:
+    BINARY(number_value, *);
+    NEXT();
+op_divide:
+    BINARY(number_value, /);
+    NEXT();
+op_negate:
+    if (!is_number(sp[-1]))
+        goto not_number;
+    sp[-1] = number_value(-as_number(sp[-1]));
+    NEXT();
+op_not:
+    sp[-1] = bool_value(is_falsey(sp[-1]));
+    NEXT();
+op_equal:
+    sp--;
+    sp[-1] = bool_value(values_equal(sp[-1], sp[0]));
+    NEXT();
+op_not_equal:
+    sp--;
+    sp[-1] = bool_value(!values_equal(sp[-1], sp[0]));
+    NEXT();
+op_less:
+    BINARY(bool_value, <);
+    NEXT();
+op_less_equal:
+    BINARY(bool_value, <=);
+    NEXT();
+op_greater:
+    BINARY(bool_value, >);
+    NEXT();
+op_greater_equal:
+    BINARY(bool_value, >=);
+    NEXT();
+
+op_jump:
+    ip += 2 + DISTANCE();
+    NEXT();
+op_loop:
+    if (vm->steps_left-- == 0)
+        goto no_steps;
+    ip += 2 - (int)DISTANCE();
+    NEXT();
+op_unless:
+    ip += is_falsey(*--sp) ? 2 + DISTANCE() : 2;
+    NEXT();
+op_and:
+    if (is_falsey(sp[-1])) {
+        ip += 2 + DISTANCE();
+    } else {
+        sp--;
+        ip += 2;
+    }
+    NEXT();
+op_or:
+    if (is_falsey(sp[-1])) {
+        sp--;
+        ip += 2;
+    } else {
+        ip += 2 + DISTANCE();
+    }
+    NEXT();
+op_unless_equal:
+    sp -= 2;
+    ip += values_equal(sp[0], sp[1]) ? 2 : 2 + DISTANCE();
+    NEXT();
+op_unless_not_equal:
+    sp -= 2;
+    ip += values_equal(sp[0], sp[1]) ? 2 + DISTANCE() : 2;
+    NEXT();
+op_unless_less:
+    UNLESS(<);
+    NEXT();
+op_unless_less_equal:
+    UNLESS(<=);
+    NEXT();
+op_unless_greater:
+    UNLESS(>);
+    NEXT();
+op_unless_greater_equal:
+    UNLESS(>=);
+    NEXT();
+
+op_call:
+    SAVE(1);
+    if (!call_value(vm, sp[-1 - *ip], *ip))
+        return false;
+    RESUME();
+    NEXT();
+op_invoke:
+    method = cached_method(sp[-1 - ip[1]], &constants[*ip].cache);
+    SAVE(2);
+    if (!(method != NULL ? call_closure(vm, method, ip[1])
+                         : invoke(vm, &constants[*ip], ip[1])))
+        return false;
+    RESUME();
+    NEXT();
+op_invoke_super:
+    SAVE(2);
+    done = invoke_super(vm, constants[*ip].as.name, ip[1]);
+    goto called;
+op_return:
+    if (vm->open_captures != NULL)
+        close_captures(vm, base);
+    if (--vm->frame_end == vm->frames)
+        return true;
+    *base = sp[-1];
+    vm->sp = base + 1;
+    RESUME();
+    NEXT();
+op_closure:
+    SAVE(1);
+    done = make_closure(vm, constants[*ip].as.function);
+    goto called;
+op_class:
+    SAVE(1);
+    done = push_class(vm, constants[*ip].as.name);
+    goto called;
+op_inherit:
+    SAVE(0);
+    done = inherit(vm);
+    goto called;
+op_method:
+    SAVE(1);
+    done = define_method(vm, constants[*ip].as.name);
+    goto called;
+op_print:
+    sp--;
+    if (vm->out != NULL) {
+        value_print(vm->out, *sp);
+        fputc('\n', vm->out);
+    }
+    NEXT();
+
+called:
+    if (!done)
+        return false;
+    RESUME();
+    NEXT();
 
 no_global:
     SAVE(0);
-    return undefined_variable(vm, vm->globals[constants[*ip].as.global].name);
+    return undefined_error(vm, "variable", vm->globals[constants[*ip].as.global].name);
 not_number:
     SAVE(0);
     return runtime_error(vm, "Operand must be a number.");
@@ -358,17 +368,7 @@ no_steps:
     SAVE(0);
     return runtime_error(vm, "Too many steps.");
 }
-
-static bool globals_grow(Vm *vm) {
-    uint32_t capacity = vm->global_capacity == 0 ? 64 : vm->global_capacity * 2;
-    Global *globals = realloc(vm->globals, capacity * sizeof *globals);
-
-    if (globals == NULL)
-        return false;
-    vm->globals = globals;
-    vm->global_capacity = capacity;
-    return true;
-}
+#pragma GCC diagnostic pop
 
 bool global_declare(Vm *vm, const String *name, uint32_t *index) {
     const Item *item = table_find(&vm->global_index, name);
@@ -376,8 +376,11 @@ bool global_declare(Vm *vm, const String *name, uint32_t *index) {
     *index = item != NULL ? item->index : vm->global_count;
     if (item != NULL)
         return true;
-    if (vm->global_count == vm->global_capacity && !globals_grow(vm))
+    Global *globals =
+        array_extend(vm->globals, *index, &vm->global_capacity, sizeof *globals);
+    if (globals == NULL)
         return false;
+    vm->globals = globals;
     if (!table_put(vm, &vm->global_index, name, (Item){.index = *index}))
         return false;
     vm->globals[vm->global_count++] = (Global){.name = name, .value = VALUE_ABSENT};
@@ -385,9 +388,7 @@ bool global_declare(Vm *vm, const String *name, uint32_t *index) {
 }
 
 /* Seconds of processor time that the program has used. */
-static Value native_clock(int argc, const Value *args) {
-    (void)argc;
-    (void)args;
+static Value native_clock(void) {
     return number_value((double)clock() / CLOCKS_PER_SEC);
 }
 

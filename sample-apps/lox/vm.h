@@ -53,7 +53,7 @@ struct Vm {
     uint64_t steps_left;
     Global *globals;
     uint32_t global_count;
-    uint32_t global_capacity;
+    size_t global_capacity;
     Table global_index;
     String **symbols; /* hash set */
     size_t symbol_count;
@@ -80,6 +80,7 @@ Function *compile(Vm *vm, const char *source, size_t length);
 /* call.c: they work on the stack at vm->sp, and return false after a runtime error. What
    takes a Constant reads a name from it and may fill its cache. */
 bool runtime_error(Vm *vm, const char *format, ...);
+bool undefined_error(Vm *vm, const char *what, const String *name);
 bool call_closure(Vm *vm, Closure *callee, unsigned argc);
 bool call_value(Vm *vm, Value callee, unsigned argc);
 bool make_closure(Vm *vm, Function *function);
