@@ -3,6 +3,7 @@
 Reads what the builds noted; wall seconds are shown where a build had the machine to itself.
 """
 
+from collections import ChainMap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,31 @@ def row(app: str, variant: str, baseline: str, size: Path) -> list[str]:
     ]
 
 
+def sharing(app: str, variants: Sequence[str]) -> str:
+    """What building and training took together, and what it would take each variant alone.
+
+    CPU seconds; a variant alone is built with all that it is made from, and no baseline.
+    """
+    where = Path("build") / app
+
+    def cost_of(part: str) -> float:
+        return float(facts.build_costs([where / part])["build_cpu_s"])
+
+    def cost_of_training(profile: str) -> float:
+        ran = facts.of_profile(app, profile, "")["workloads"].values()
+        return cost_of(f"{profile}-train") + sum(w["cpu_s"] for w in ran)
+
+    parts = [facts.parts(where / v / app) for v in variants]
+    builds = [{p: cost_of(p) for p in part["builds"]} for part in parts]
+    profiles = [{p: cost_of_training(p) for p in part["profiles"]} for part in parts]
+    alone = sum(sum(each.values()) for each in [*builds, *profiles])
+    shared = sum(ChainMap(*builds).values()) + sum(ChainMap(*profiles).values())
+    return (
+        f"{app}: building and training took {shared:.1f} s of CPU time, {shared / alone:.2f} of the"
+        f" {alone:.1f} s that the variants take each alone from nothing"
+    )
+
+
 def main(argv: Sequence[str]) -> int:
     parser = errors.Parser(description=__doc__)
     parser.add_argument("--apps", nargs="+", required=True)
@@ -50,8 +76,9 @@ def main(argv: Sequence[str]) -> int:
         for variant in args.variants:
             shown.add_row(*row(app, variant, args.baseline, args.llvm_bin / "llvm-size"))
         console.print("", shown, "")
+        console.print(sharing(app, args.variants))
     console.print(
-        "build: wall seconds of one command after the other; training: CPU seconds of the build"
+        "\nbuild: wall seconds of one command after the other; training: CPU seconds of the build"
         " that is trained + of the train workloads; slower: that build than the baseline on them."
     )
     return 0
