@@ -145,7 +145,7 @@ op_load_global:
     *sp++ = value;
     ip++;
     NEXT();
-op_load_own:
+op_load_own: /* the next one, of `this` */
     *sp++ = base[0];
 op_load_field:
     value = cached_field(sp[-1], &constants[*ip].cache);
