@@ -15,11 +15,6 @@ from pgolab import errors, files, manifest, timing, tool, training, units
 from pgolab.errors import Failure
 from pgolab.manifest import Manifest, Workload
 
-# Merge weights are whole numbers; the largest total gets this one, so that the others are within
-# half a percent of what they should be.
-FINEST_WEIGHT = 100
-
-
 @dataclass(frozen=True)
 class Trained:
     """What one workload gave: its merged profile, the sum of its counters, its cost."""
@@ -62,12 +57,6 @@ def train(app: Manifest, one: Workload, args: argparse.Namespace, raw: Path) -> 
     return Trained(one, merged, len(recorded), count, outcome.wall_s, outcome.cpu_s)
 
 
-def merge_weights(trained: list[Trained]) -> list[int]:
-    """Whole-number weights that make the counters of each workload sum to its share."""
-    wanted = [t.workload.weight / t.total_count for t in trained]
-    return [max(1, round(FINEST_WEIGHT * w / min(wanted))) for w in wanted]
-
-
 def main(argv: Sequence[str]) -> int:
     parser = errors.Parser(description=__doc__)
     parser.add_argument("--manifest", type=Path, required=True)
@@ -83,7 +72,9 @@ def main(argv: Sequence[str]) -> int:
     app = manifest.load(args.manifest, ("train",))
     raw = files.empty_directory(args.binary.parent / "raw")
     trained = [train(app, one, args, raw) for one in training.workloads_of(app)]
-    weights = merge_weights(trained)
+    weights = training.merge_weights(
+        [t.workload for t in trained], [t.total_count for t in trained]
+    )
     merged = raw / "merged.profdata"
     inputs = [f"--weighted-input={w},{t.profile}" for w, t in zip(weights, trained)]
     if args.first_profile:

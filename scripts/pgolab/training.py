@@ -54,3 +54,14 @@ def workloads_of(app: Manifest) -> list[Workload]:
             f"{app.name} has no train workload", "add one to its app.mk: train.NAME = $(BIN) …"
         )
     return list(app.workloads)
+
+
+# Merge weights are whole numbers; the largest total gets this one, so that the others are within
+# half a percent of what they should be.
+FINEST_WEIGHT = 100
+
+
+def merge_weights(workloads: list[Workload], totals: list[int]) -> list[int]:
+    """Whole-number weights that make the counts of each workload sum to its share."""
+    wanted = [one.weight / total for one, total in zip(workloads, totals)]
+    return [max(1, round(FINEST_WEIGHT * w / min(wanted))) for w in wanted]

@@ -1,0 +1,64 @@
+"""Lay out a linked binary anew by its BOLT profile, and note what that did."""
+
+import json
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from pgolab import bolt, errors, files
+
+WANTED = [
+    "-reorder-blocks=ext-tsp", "-reorder-functions=cdsort", "-split-functions",
+    "-split-all-cold", "-icf=all", "-use-gnu-stack", "-dyno-stats",
+]  # fmt: skip
+HOT = 0.01  # a function of this share of the instructions is worth naming
+
+
+def dyno_stats(log: str) -> dict[str, list[int]]:
+    """BOLT's estimates by the profile, before and after, by name."""
+    stats: dict[str, list[int]] = {}
+    for value, name in re.findall(r"^ +(\d+) : ([^\n(=]+?) *(?:\([^)]*\))?$", log, re.MULTILINE):
+        stats.setdefault(name, []).append(int(value))
+    return {name: values for name, values in stats.items() if len(values) == 2}
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = errors.Parser(description=__doc__)
+    parser.add_argument("--input", type=Path, required=True, help="linked with --emit-relocs")
+    parser.add_argument("--profile", type=Path, required=True, help="the .fdata, its .json beside")
+    parser.add_argument("--llvm-bin", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--facts", type=Path, required=True, help="the .json to make")
+    args = parser.parse_args(argv)
+    program = args.llvm_bin / "llvm-bolt"
+    options = bolt.options(program, WANTED)
+    # BOLT writes its command line into what it makes: it gets the same one wherever that lies.
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".bolt.", dir=args.output.parent) as name:
+        work = Path(name)
+        (work / "input").symlink_to(args.input.resolve())
+        (work / "profile.fdata").symlink_to(args.profile.resolve())
+        arguments = ["-data=profile.fdata", "-o", "output", *options]
+        log = bolt.run(program, args.input, arguments, work)
+        shares = json.loads(args.profile.with_suffix(".json").read_text())["skipped"]
+        hot = [name for name, share in shares.items() if share >= HOT]
+        facts = {
+            "dyno_stats": dyno_stats(log),
+            "covered_share": round(1 - sum(shares.values()), 5),
+            "skipped_hot": hot,
+            "options": options,
+            "pie": "position-independent executable" in log,
+        }
+        files.write_text(args.facts, json.dumps(facts, indent=2) + "\n")
+        (work / "output").replace(args.output)
+    if hot:
+        print(f"pgolab: BOLT could not reach {sum(shares.values()):.0%} of the instructions of "
+              f"'{args.output.name}': {', '.join(hot)}")  # fmt: skip
+        if facts["pie"]:
+            print("hint: not position-independent it reaches them: put nopie into the name")
+    return 0
+
+
+if __name__ == "__main__":
+    errors.run(main)
