@@ -35,19 +35,20 @@ def main(argv: Sequence[str]) -> int:
     for (_, counts, _), weight in zip(runs, weights):
         for key, count in counts.items():
             sums[key] += count * weight
-    shares: Counter[str] = Counter()  # of the instructions, by function that BOLT left out
+    shares: dict[str, float] = {}  # of the instructions, by function that BOLT left out
     left_out = bolt.skipped(log)
     for one in workloads if left_out else ():
         by_name = callgrind.functions(app, one, args.binary, args.inputs, timeout, args.llvm_bin)
         part = one.weight / sum(w.weight for w in workloads) / by_name.total()
         for name in left_out:
-            shares[name] += by_name[name] * part
+            shares[name] = shares.get(name, 0.0) + by_name[name] * part
+    by_share = sorted(shares, key=lambda name: (-shares[name], name))
     merged = raw / "merged.fdata"
     bolt.write(merged, sums)
     facts = {
         "sha256": files.sha256(merged),
         "tool": tool.output([program, "--version"]).strip().splitlines()[0].strip(),
-        "skipped": {name: round(share, 5) for name, share in shares.most_common()},
+        "skipped": {name: round(shares[name], 5) for name in by_share},
         "workloads": {
             one.name: {
                 "weight": one.weight,

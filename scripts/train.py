@@ -15,6 +15,7 @@ from pgolab import errors, files, manifest, timing, tool, training, units
 from pgolab.errors import Failure
 from pgolab.manifest import Manifest, Workload
 
+
 @dataclass(frozen=True)
 class Trained:
     """What one workload gave: its merged profile, the sum of its counters, its cost."""
