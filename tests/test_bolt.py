@@ -23,8 +23,8 @@ def build(where: Path, *flags: str) -> Path:
     (where / "manifest/app").write_text(f"name = tiny\ndir = {TINY}\nabout = tiny\n")
     lines = ["one.command = @BIN@ 1 app/train.txt", "two.command = @BIN@ 9 app/train2.txt"]
     (where / "manifest/train").write_text("\n".join(lines) + "\n")
-    command: list[str | Path] = [LLVM / "clang", "-O2", "-fuse-ld=lld", "-Wl,--build-id=none",
-               f"-ffile-prefix-map={TINY}=.", *flags, "main.c", "step.c", "-o", where / "tiny"]
+    command: list[str | Path] = [LLVM / "clang", "-O2", "-fuse-ld=lld", "-Wl,--build-id=none"]
+    command += [f"-ffile-prefix-map={TINY}=.", *flags, "main.c", "step.c", "-o", where / "tiny"]
     subprocess.run(command, cwd=TINY, check=True)
     return where / "tiny"
 
