@@ -1,8 +1,8 @@
-"""Lay out a linked binary anew by its BOLT profile, and note what that did."""
+"""Lay out a linked binary anew by its BOLT profile; bolt.json beside it notes what that did."""
 
 import json
 import re
-import tempfile
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,34 +29,34 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--profile", type=Path, required=True, help="the .fdata, its .json beside")
     parser.add_argument("--llvm-bin", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--facts", type=Path, required=True, help="the .json to make")
     args = parser.parse_args(argv)
     program = args.llvm_bin / "llvm-bolt"
     options = bolt.options(program, WANTED)
     # BOLT writes its command line into what it makes: it gets the same one wherever that lies.
     args.output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".bolt.", dir=args.output.parent) as name:
-        work = Path(name)
-        (work / "input").symlink_to(args.input.resolve())
-        (work / "profile.fdata").symlink_to(args.profile.resolve())
-        arguments = ["-data=profile.fdata", "-o", "output", *options]
-        log = bolt.run(program, args.input, arguments, work)
-        shares = json.loads(args.profile.with_suffix(".json").read_text())["skipped"]
-        hot = [name for name, share in shares.items() if share >= HOT]
-        facts = {
-            "dyno_stats": dyno_stats(log),
-            "covered_share": round(1 - sum(shares.values()), 5),
-            "skipped_hot": hot,
-            "options": options,
-            "pie": "position-independent executable" in log,
-        }
-        files.write_text(args.facts, json.dumps(facts, indent=2) + "\n")
-        (work / "output").replace(args.output)
+    work = files.empty_directory(args.output.with_name("bolt.work"))
+    (work / "input").symlink_to(args.input.resolve())
+    (work / "profile.fdata").symlink_to(args.profile.resolve())
+    arguments = ["-data=profile.fdata", "-o", "output", *options]
+    log = bolt.run(program, args.input, arguments, work)
+    shares = json.loads(args.profile.with_suffix(".json").read_text())["skipped"]
+    hot = [name for name, share in shares.items() if share >= HOT]
+    facts = {
+        "dyno_stats": dyno_stats(log),
+        "covered_share": round(1 - sum(shares.values()), 5),
+        "skipped_hot": hot,
+        "options": options,
+        "pie": "position-independent executable" in log,
+    }
+    files.write_text(args.output.with_name("bolt.json"), json.dumps(facts, indent=2) + "\n")
+    (work / "output").replace(args.output)
+    shutil.rmtree(work)
     if hot:
-        print(f"pgolab: BOLT could not reach {sum(shares.values()):.0%} of the instructions of "
-              f"'{args.output.name}': {', '.join(hot)}")  # fmt: skip
-        if facts["pie"]:
-            print("hint: not position-independent it reaches them: put nopie into the name")
+        print(
+            f"note: BOLT could not reach {sum(shares.values()):.0%} of the instructions of"
+            f" {args.output.name}, in {', '.join(hot)}"
+            + ("; in a program built with nopie it can" if facts["pie"] else "")
+        )
     return 0
 
 

@@ -82,14 +82,13 @@ def test_what_bolt_makes_does_the_same_wherever_it_is_made(tmp_path: Path) -> No
         assert run("bolt_train.py", place, "b.fdata") == ""
         subprocess.run(
             [sys.executable, ROOT / "scripts/bolt.py", "--input", binary, "--profile",
-             place / "b.fdata", "--llvm-bin", LLVM, "--output", place / "out/tiny",
-             "--facts", place / "bolt.json"], check=True,
+             place / "b.fdata", "--llvm-bin", LLVM, "--output", place / "out/tiny"], check=True,
         )  # fmt: skip
         made.append((place / "out/tiny").read_bytes())
         prints = [subprocess.check_output([b, "3", TINY / "eval.txt"])
                   for b in (binary, place / "out/tiny")]  # fmt: skip
         assert prints[0] == prints[1]
-        facts = json.loads((place / "bolt.json").read_text())
+        facts = json.loads((place / "out/bolt.json").read_text())
         assert facts["covered_share"] == 1 and not facts["pie"]
         assert all(len(v) == 2 for v in facts["dyno_stats"].values())
         assert facts["dyno_stats"]["executed instructions"][0] > 0

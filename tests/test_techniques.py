@@ -11,7 +11,8 @@ from conftest import Project, copy_project, steps
 LLVM = max(Path("/usr/lib").glob("llvm-*/bin/clang")).parent
 VARIANTS = (
     "o2 o3-pgo o2-native-pgo o2-nopie o2-unity o2-unity-pgo o2-cspgo-thin o2-cspgo-full"
-    " o2-pgo-startup gcc-o2 gcc-o2-full gcc-o2-pgo-full"
+    " o2-pgo-startup o2-sample-thin o2-nopie-sample o2-bolt o2-pgo-thin-bolt o2-pgo-startup-bolt"
+    " gcc-o2 gcc-o2-full gcc-o2-pgo-full"
 )
 COMMAND = ("verify", "APP=apps/tiny", f"VARIANTS={VARIANTS}", "LAYOUTS=2")
 
@@ -50,6 +51,10 @@ def test_many_variants_are_built_once(built: Project) -> None:
     ("o2-cspgo-thin", ["pgo", "o2-cspgo-thin"]),
     ("o2-cspgo-full", ["pgo", "o2-cspgo-full"]),
     ("o2-pgo-startup", ["pgo", "startup"]),
+    ("o2-sample-thin", ["sample"]),
+    ("o2-nopie-sample", ["sample"]),
+    ("o2-pgo-thin-bolt", ["pgo", "o2-pgo-thin-bolt"]),
+    ("o2-pgo-startup-bolt", ["pgo", "startup", "o2-pgo-startup-bolt"]),
     ("gcc-o2-pgo-full", ["gcc-pgo"]),
 ])  # fmt: skip
 def test_a_profile_is_shared_by_all_that_it_is_right_for(
@@ -103,6 +108,16 @@ def test_startup_puts_functions_in_the_order_of_their_first_calls(built: Project
         return [name for name in names if name in ("main", "step")]
 
     assert order("o2-pgo-startup") == ["main", "step"]
+
+
+@pytest.mark.parametrize("variant", ["o2-bolt", "o2-pgo-thin-bolt", "o2-pgo-startup-bolt"])
+def test_bolt_rewrites_the_linked_binary_and_says_what_it_did(built: Project, variant: str) -> None:
+    for made in (binary(built, variant), binary(built, variant).parent / "layouts/1/tiny"):
+        assert ".note.bolt_info" in output(LLVM / "llvm-readelf", "-SW", made)
+        facts = json.loads(made.with_name("bolt.json").read_text())
+        before, after = facts["dyno_stats"]["taken branches"]
+        assert 0 < after <= before
+        assert facts["covered_share"] == 1
 
 
 @pytest.mark.parametrize("variant", ["gcc-o2", "gcc-o2-full", "gcc-o2-pgo-full"])

@@ -85,6 +85,9 @@ def of_binary(binary: Path, count: int, size: Path) -> dict[str, Any]:
         "relinks": layouts.facts(binary),
         "profiles": made_from["profiles"],
     }
+    noted = binary.with_name("bolt.json")
+    if noted.is_file():
+        found["bolt"] = json.loads(noted.read_text(encoding="utf-8"))
     return found | build_costs(binary.parent.parent / name for name in made_from["builds"])
 
 
