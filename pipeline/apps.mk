@@ -29,8 +29,12 @@ manifest-line = $(if $($2),$1 = $(call command-text,$2)$(nl))
 define manifest-app
 name = $(name)
 dir = $(dir)
+sources = $($(name)/sources)
+cflags = $($(name)/cflags)
 $(call manifest-line,about,app.about)$(call manifest-line,generate,app.generate)$(call manifest-line,overlap,app.overlap)
 endef
+# What a profile is taken from, beside the sources.
+taken-from = $($1/cflags)$(nl)$($1/manifest/train)
 manifest-workloads = $(foreach w,$(call workload-names,$1,$(set-here)),$(call manifest-line,$w.command,$1.$w)$(foreach \
     k,$(workload-keys),$(call manifest-line,$w.$k,$1.$w.$k)))
 

@@ -21,6 +21,10 @@ common-cflags = -ffunction-sections -ffile-prefix-map=$(call q,$(abspath $($1/di
 # GCC names an object's counters by the directory of its dumps: /gcda, wherever the tree lies.
 gcc-cflags = -dumpdir /gcda/$(dir $*) -dumpbase $(notdir $*).c -dumpbase-ext .c -frandom-seed=$*
 
+# runtime/profile_flush.c stands in for these in the program's objects.
+flush-ldflags := $(addprefix -Wl$(comma)--wrap=,_exit _Exit daemon execl execle execlp execv execve execvp execvpe \
+    fexecve sigaction signal __sysv_signal)
+
 # `make costs` compiles everything anew, one command at a time, with nothing of pgolab beside it.
 alone := $(filter costs,$(goal))
 anew := $(if $(alone),FORCE)
@@ -96,7 +100,7 @@ define binary-rules
 build/$1/$2/runtime/%.o: pipeline/runtime/%.c build/$1/$2/compile.flags
 	$$(quiet)mkdir -p $$(@D) && $$($1/$2/compiler) -std=c11 -O2 -c $$< -o $$@.tmp && mv $$@.tmp $$@
 
-build/$1/$2/$1: $(addprefix build/$1/$2/obj/,$($1/$2/objects)) build/$1/$2/link.flags
+build/$1/$2/$1: $(patsubst build/$1/$2/obj/../%,build/$1/$2/%,$(addprefix build/$1/$2/obj/,$($1/$2/objects))) build/$1/$2/link.flags
 	$$(call say,LD,$1/$2)
 	$$(quiet)cd build/$1/$2/obj && rm -rf ../kept && mkdir ../kept && \
 	$(if $($1/$2/prelink),$$(call timed,../prelink) $$($1/$2/compile) $$($1/$2/prelink) $$($1/$2/objects) $($1/ldlibs) && \

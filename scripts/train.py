@@ -6,56 +6,112 @@ stamp when training gives the same bytes again, so that nothing is rebuilt.
 
 import argparse
 import json
-import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pgolab import errors, files, manifest, timing, tool, training, units
+from pgolab import errors, files, manifest, profile, timing, tool, training, units
 from pgolab.errors import Failure
 from pgolab.manifest import Manifest, Workload
+
+HOTTEST = 10  # functions that are kept by name; three of them are shown
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What one workload gave: its merged profile, the sum of its counters, its cost."""
+    """What one workload gave: its merged profile, the sum of its counters, its cost.
+
+    dropped are the raw profiles that could not be read; lost counts processes without one.
+    """
 
     workload: Workload
     profile: Path
     raw_profiles: int
+    dropped: tuple[str, ...]
+    lost: int
     total_count: int
     wall_s: float
     cpu_s: float
 
 
-def total_count(profdata: Path, profile: Path, context_sensitive: bool) -> int:
-    """The sum of all counters of a profile, as llvm-profdata tells it."""
-    kind = ["--showcs"] if context_sensitive else []
-    text = tool.output([profdata, "show", "--detailed-summary", *kind, profile])
-    match = re.search(r"^Total count: (\d+)$", text, re.MULTILINE)
-    if not match:
-        raise Failure(f"'{profdata} show' printed no total count", "is it from LLVM 14 or newer?")
-    return int(match[1])
-
-
 def train(app: Manifest, one: Workload, args: argparse.Namespace, raw: Path) -> Trained:
     """Runs one workload; Failure when it fails or records nothing."""
     own = files.empty_directory(raw / one.name)
-    environment = {"LLVM_PROFILE_FILE": f"{own.resolve()}/%m_%p.profraw"}
+    processes = files.empty_directory(own / "processes")
+    environment = {
+        "LLVM_PROFILE_FILE": f"{own.resolve()}/%m_%p.profraw",
+        "PGOLAB_PROCESSES": str(processes.resolve()),
+    }
     outcome = training.run(app, one, args.binary, args.inputs, args.timeout, environment)
-    recorded = sorted(p for p in own.glob("*.profraw") if p.stat().st_size)
+    recorded = sorted(own.glob("*.profraw"))
     if not recorded:
         raise training.nothing_recorded(app, one, outcome)
     merged = raw / f"{one.name}.profdata"
-    tool.output([args.profdata, "merge", "-o", merged, *recorded])
-    count = total_count(args.profdata, merged, bool(args.first_profile))
+    got = profile.merge_raw(args.profdata, recorded, merged)
+    if not got.read:
+        raise Failure(
+            f"'{one.label}' of {app.name} wrote no raw profile that can be read",
+            "was it killed, or the disk full? is another program's LLVM runtime newer?",
+            got.dropped[:3],
+        )
+    count = sum(profile.counts(args.profdata, merged, bool(args.first_profile)).values())
     if count == 0:
         raise Failure(
             f"'{one.label}' of {app.name} wrote a raw profile with all counters zero",
             "does it run the program's own code? the command needs $(BIN)",
             training.said(outcome),
         )
-    return Trained(one, merged, len(recorded), count, outcome.wall_s, outcome.cpu_s)
+    lost = len(list(processes.iterdir()))
+    return Trained(
+        one, merged, got.read, got.dropped, lost, count, outcome.wall_s, outcome.cpu_s
+    )
+
+
+def hottest(sums: dict[str, int]) -> list[dict[str, Any]]:
+    """The functions with the largest shares of all counts."""
+    total = sum(sums.values())
+    first = sorted(sums, key=lambda name: (-sums[name], name))[:HOTTEST]
+    return [
+        {"function": profile.plain(name), "share": round(sums[name] / total, 4)}
+        for name in first
+        if sums[name]
+    ]
+
+
+def overlap_with(args: argparse.Namespace, merged: Path) -> float | None:
+    """What the profile that is there has in common with the new one; None when there is none."""
+    if not args.profile.is_file():
+        return None
+    return round(
+        profile.overlap(args.profdata, args.profile, merged, bool(args.first_profile)), 4
+    )
+
+
+def show(args: argparse.Namespace, trained: list[Trained], facts: dict[str, Any]) -> None:
+    """Prints the health of the profile in a few lines."""
+    label = f"{args.profile.parent.name}/{args.profile.stem}"
+    functions = facts["functions"]
+    total = functions["with_counts"] + functions["without_counts"]
+    names = ", ".join(f"{h['function']} {h['share']:.0%}" for h in facts["hottest"][:3])
+    line = f"{label}: {functions['with_counts']} of {total} functions ran, most in {names}"
+    if facts["overlap_with_previous"] is not None:
+        line += f"; {facts['overlap_with_previous']:.1%} as before"
+    print(line)
+    for one in trained:
+        where = f"pgolab: '{one.workload.label}':"
+        if one.dropped:
+            first, number = one.dropped[0], len(one.dropped)
+            several = "raw profile" if number == 1 else "raw profiles"
+            print(f"{where} {number} {several} dropped: {first}", file=sys.stderr)
+        if one.lost:
+            several = "process" if one.lost == 1 else "processes"
+            print(
+                f"{where} {one.lost} {several} left no profile: still running, crashed or killed"
+                " by SIGKILL",
+                file=sys.stderr,
+            )
 
 
 def main(argv: Sequence[str]) -> int:
@@ -82,9 +138,11 @@ def main(argv: Sequence[str]) -> int:
         inputs.append(str(args.first_profile))
     with timing.busy("compilers"):
         tool.output([args.profdata, "merge", "-o", merged, *inputs])
+    sums = profile.counts(args.profdata, merged, bool(args.first_profile))
     facts = {
         "sha256": files.sha256(merged),
         "tool": tool.output([args.profdata, "--version"]).split("\n")[0].strip(),
+        "sources_sha256": app.taken_from,
         "workloads": {
             t.workload.name: {
                 "weight": t.workload.weight,
@@ -96,7 +154,19 @@ def main(argv: Sequence[str]) -> int:
             }
             for t, weight in zip(trained, weights)
         },
+        "functions": {
+            "with_counts": sum(1 for s in sums.values() if s),
+            "without_counts": sum(1 for s in sums.values() if not s),
+        },
+        "hottest": hottest(sums),
+        "raw_profiles": {
+            "read": sum(t.raw_profiles for t in trained),
+            "dropped": sum(len(t.dropped) for t in trained),
+            "lost": sum(t.lost for t in trained),
+        },
+        "overlap_with_previous": overlap_with(args, merged),
     }
+    show(args, trained, facts)
     files.write_text(args.profile.with_suffix(".json"), json.dumps(facts, indent=2) + "\n")
     files.replace_if_changed(merged, args.profile)
     return 0

@@ -57,12 +57,13 @@ def when_training(code: str) -> str:
     ("abort();", "'train.two' of tiny was killed by SIGABRT in training", "status 0"),
     ("raise(SIGSEGV);", "'train.two' of tiny was killed by SIGSEGV in training", "status 0"),
     ("for (;;) pause();", "'train.two' of tiny took longer than 1 second", "TIMEOUT="),
-    ("_exit(0);", "'train.two' of tiny wrote no raw profile", "not _exit()"),
+    ("syscall(SYS_exit_group, 0);", "'train.two' of tiny wrote no raw profile", "SIGKILL"),
 ])  # fmt: skip
 def test_training_that_goes_wrong_names_the_workload_and_shows_its_last_words(
     shared: Project, app: Path, code: str, wrong: str, hint: str
 ) -> None:
-    edit(app, "#include <stdio.h>", "#include <signal.h>\n#include <stdio.h>\n#include <unistd.h>")
+    edit(app, "#include <stdio.h>", "#include <signal.h>\n#include <stdio.h>\n"
+         "#include <sys/syscall.h>\n#include <unistd.h>")  # fmt: skip
     edit(app, "unsigned long sum", "unsigned kind = seed;\n    unsigned long sum")
     edit(app, "return 0;", when_training(code))
     edit(app, "-std=c11", "-std=gnu11", "app.mk")

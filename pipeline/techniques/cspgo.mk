@@ -8,5 +8,6 @@ technique.cspgo.profile       := profdata
 technique.cspgo.trainer       := scripts/train.py --llvm-bin $(llvm-bin)
 technique.cspgo.after         := pgo
 technique.cspgo.train-groups  := level link
+technique.cspgo.runtime       := profile_flush
 technique.cspgo.train-cflags   = -fprofile-use=$(first-profile) -fcs-profile-generate $(threads-cflags)
-technique.cspgo.train-ldflags := -Wl,--build-id=none
+technique.cspgo.train-ldflags  = -Wl,--build-id=none $(flush-ldflags)

@@ -5,9 +5,10 @@ technique.pgo.help          := profile-guided optimization, from an instrumented
 technique.pgo.cflags         = -fprofile-use=$(profile)
 technique.pgo.profile       := profdata
 technique.pgo.trainer       := scripts/train.py --llvm-bin $(llvm-bin)
+technique.pgo.runtime       := profile_flush
 technique.pgo.train-cflags   = -fprofile-generate $(threads-cflags)
 # A profile names the binaries it came from by build ID: without one it depends on the code alone.
-technique.pgo.train-ldflags := -Wl,--build-id=none
+technique.pgo.train-ldflags  = -Wl,--build-id=none $(flush-ldflags)
 
 # GCC looks for the counters of an object under the name that its dumps would have.
 technique.pgo.gcc-cflags        = -fprofile-use=$(patsubst %.sum',%',$(profile))

@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pgolab import units
+from pgolab import sources, units
 from pgolab.errors import Failure
 
 
@@ -39,13 +39,17 @@ class Workload:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What scripts need to know of an app; directory is relative to the project's root."""
+    """What scripts need to know of an app; directory is relative to the project's root.
+
+    taken_from hashes what a profile is taken from.
+    """
 
     name: str
     directory: Path
     about: str
     generate: tuple[str, ...]
     overlap: bool
+    taken_from: str
     workloads: tuple[Workload, ...] = field(default=())
 
     def of_kind(self, kind: str) -> list[Workload]:
@@ -93,6 +97,12 @@ def _workload(kind: str, name: str, lines: dict[str, str]) -> Workload:
     )
 
 
+def _taken_from(directory: Path, app: dict[str, str]) -> str:
+    commands = (directory / "train").read_text(encoding="utf-8")
+    text = f"{app.get('cflags', '')}\n{commands}"
+    return sources.sha256(Path(app["dir"]), app["sources"].split(), text)
+
+
 def load(directory: Path, kinds: tuple[str, ...] = ("train", "eval")) -> Manifest:
     """Reads the manifest in build/APP/manifest; Failure when a value makes no sense."""
     app = _lines(directory / "app")
@@ -106,6 +116,7 @@ def load(directory: Path, kinds: tuple[str, ...] = ("train", "eval")) -> Manifes
         directory=Path(app["dir"]),
         about=app["about"],
         generate=_words("app.generate", app.get("generate", "")),
+        taken_from=_taken_from(directory, app),
         overlap=units.choice("app.overlap", app.get("overlap", "no"), ("yes", "no")) == "yes",
         workloads=tuple(workloads),
     )

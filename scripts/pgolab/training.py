@@ -42,7 +42,7 @@ def nothing_recorded(app: Manifest, one: Workload, outcome: Outcome) -> Failure:
     """What is wrong when a workload ended well and left no profile."""
     return Failure(
         f"'{one.label}' of {app.name} wrote no raw profile",
-        "the program has to end by returning from main or by exit(), not _exit() or a signal",
+        "it must not crash, be killed by SIGKILL or, with GCC, end by _exit() or a signal",
         said(outcome),
     )
 
