@@ -23,6 +23,10 @@ PRECISION := 1%
 BUDGET := 60s
 #: a smaller effect is called `same`
 MIN_EFFECT := 0.5%
+#: a profile to use instead of training `pgo`
+PROFILE :=
+#: a build fails when less of its profile fits, by counts
+MIN_PROFILE_MATCH := 95%
 #: links of each variant; 1 measures a single layout
 LAYOUTS := 16
 #: time, or instructions (no verdict on speed)
@@ -88,6 +92,8 @@ pgo lto matrix report: $(verified)
 
 build: $(variant-binaries) ## compile and link APP in VARIANTS
 train: $(profiles) ## take the profiles that VARIANTS need
+profile-export: $(profiles) ## write the profiles of VARIANTS as text, to be committed
+	@$(python) scripts/committed.py --profdata $(llvm-bin)/llvm-profdata --export $(filter %.profdata,$(profiles))
 verify: $(verified) ## compare what the variants print with what the baseline prints
 costs: $(verified) ## build VARIANTS alone, one command at a time: what each costs
 	@$(python) scripts/costs.py --apps $(app-names) --variants $(variants) --baseline $(BASELINE) --llvm-bin $(llvm-bin)

@@ -5,6 +5,7 @@
 #   obj/                         objects; beside each its .d, its .cost and its .messages
 #   kept/                        native objects of an LTO link, from which relinks start
 #   link.cost
+#   profile-match.json           with a profile of Clang's: the share of its counts that was of use
 #   parts                        of a variant: the directories and profiles that it was made from
 # A .cost is `wall seconds, user seconds, system seconds, peak memory in KiB` of one command, and 1
 # when it had the machine to itself, which is so in `make costs`.
@@ -95,12 +96,23 @@ build/$1/$2/obj/one-module.o: $(addprefix build/$1/$2/obj/,$(patsubst %.c,%.bc,$
 -include $(wildcard build/$1/$2/obj/*.d build/$1/$2/obj/*/*.d)
 endef
 
+# $(call match-rules,APP,NAME,PROFILE): how well a profile of Clang's fits what was compiled with it.
+define match-rules
+$(call stamp,build/$1/$2/least-match,MIN_PROFILE_MATCH)
+build/$1/$2/profile-match.json: $(addprefix build/$1/$2/obj/,$(addsuffix .o,$($1/$2/units))) build/$1/$2/least-match
+	$$(quiet)$$(python) scripts/match.py --profile $3 --objects build/$1/$2/obj --llvm-bin $$(llvm-bin) \
+	    --least $$(call q,$$(MIN_PROFILE_MATCH)) --output $$@
+endef
+
 # $(eval $(call binary-rules,APP,NAME)): from objects to the binary.
 define binary-rules
 build/$1/$2/runtime/%.o: pipeline/runtime/%.c build/$1/$2/compile.flags
 	$$(quiet)mkdir -p $$(@D) && $$($1/$2/compiler) -std=c11 -O2 -c $$< -o $$@.tmp && mv $$@.tmp $$@
 
-build/$1/$2/$1: $(patsubst build/$1/$2/obj/../%,build/$1/$2/%,$(addprefix build/$1/$2/obj/,$($1/$2/objects))) build/$1/$2/link.flags
+$(if $(filter %.profdata,$($1/$2/needs)),$(call match-rules,$1,$2,$(filter %.profdata,$($1/$2/needs))))
+
+build/$1/$2/$1: $(patsubst build/$1/$2/obj/../%,build/$1/$2/%,$(addprefix build/$1/$2/obj/,$($1/$2/objects))) build/$1/$2/link.flags \
+    $(if $(filter %.profdata,$($1/$2/needs)),build/$1/$2/profile-match.json)
 	$$(call say,LD,$1/$2)
 	$$(quiet)cd build/$1/$2/obj && rm -rf ../kept && mkdir ../kept && \
 	$(if $($1/$2/prelink),$$(call timed,../prelink) $$($1/$2/compile) $$($1/$2/prelink) $$($1/$2/objects) $($1/ldlibs) && \

@@ -15,7 +15,7 @@ $(foreach g,$(goals),$(if $(findstring /,$g)$(filter $g,$(targets)),,\
 
 # What the goal needs: apps, and for each of them variants.
 sample-apps := $(patsubst sample-apps/%/app.mk,%,$(sort $(wildcard sample-apps/*/app.mk)))
-staged := pgo lto matrix build train verify measure costs calibrate $(if $(RUN),,report)
+staged := pgo lto matrix build train profile-export verify measure costs calibrate $(if $(RUN),,report)
 goal := $(filter $(staged),$(goals))
 apps-matrix = $(or $(APPS),$(sample-apps))
 apps-calibrate := pipeline/calibration
@@ -63,8 +63,10 @@ $(if $(filter-out matrix,$(goal)),$(if $(word 2,$(apps)),$(call fail,\
     the path '$(APP)' has a space in it,Make cannot handle that: move the app)))
 $(foreach v,$(BASELINE) $(VARIANTS),$(if $(strip $(call check-variant,$v)),))
 variants := $(call unique,$(variants-$(or $(filter pgo lto matrix calibrate,$(goal)),other)))
-$(if $(filter-out build train verify costs,$(goal)),$(if $(word 2,$(variants)),,$(call fail,\
+$(if $(filter-out build train profile-export verify costs,$(goal)),$(if $(word 2,$(variants)),,$(call fail,\
     there is nothing to compare with '$(BASELINE)',name other variants in VARIANTS= or another BASELINE=)))
+$(if $(PROFILE),$(if $(strip $(foreach v,$(variants),$(if $(filter gcc,$(call undashed,$v)),,$(filter pgo,$(call undashed,$v))))),,\
+    $(call fail,PROFILE is given and none of '$(variants)' uses it,it is for variants with pgo: VARIANTS=o2-pgo)))
 $(if $(strip $(check-toolchain)),)
 $(foreach a,$(apps),$(if $(strip $(call check-app-name,$a)),)$(eval $(call load-app,$a)))
 ifneq ($(filter-out build,$(goal)),)
