@@ -25,6 +25,8 @@ BUDGET := 60s
 MIN_EFFECT := 0.5%
 #: a profile to use instead of training `pgo`
 PROFILE :=
+#: a sample profile, as from production, to use instead of training `sample`
+SAMPLE_PROFILE :=
 #: a build fails when less of its profile fits, by counts
 MIN_PROFILE_MATCH := 95%
 #: links of each variant; 1 measures a single layout

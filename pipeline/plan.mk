@@ -67,6 +67,8 @@ $(if $(filter-out build train profile-export verify costs,$(goal)),$(if $(word 2
     there is nothing to compare with '$(BASELINE)',name other variants in VARIANTS= or another BASELINE=)))
 $(if $(PROFILE),$(if $(strip $(foreach v,$(variants),$(if $(filter gcc,$(call undashed,$v)),,$(filter pgo,$(call undashed,$v))))),,\
     $(call fail,PROFILE is given and none of '$(variants)' uses it,it is for variants with pgo: VARIANTS=o2-pgo)))
+$(if $(SAMPLE_PROFILE),$(if $(filter sample,$(foreach v,$(variants),$(call undashed,$v))),,\
+    $(call fail,SAMPLE_PROFILE is given and none of '$(variants)' uses it,it is for variants with sample: VARIANTS=o2-sample)))
 $(if $(strip $(check-toolchain)),)
 $(foreach a,$(apps),$(if $(strip $(call check-app-name,$a)),)$(eval $(call load-app,$a)))
 ifneq ($(filter-out build,$(goal)),)

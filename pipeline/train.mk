@@ -2,8 +2,8 @@
 # Reads build/APP/manifest/ and the instrumented build. Makes
 #   build/APP/inputs/             the generated inputs; inputs.sums lists every one with its SHA-256
 #   profiles/APP/PROFILE.SUFFIX and PROFILE.json, replaced only when training gave another profile
-# A profile of `pgo` is not trained where PROFILE= gives it, or where profiles/APP/PROFILE.proftext
-# is there and still holds.
+# A profile of `pgo` or `sample` is not trained where PROFILE= or SAMPLE_PROFILE= gives it, one of `pgo`
+# not where profiles/APP/PROFILE.proftext is there and still holds either.
 
 # The files of the app that its commands name: a change of one makes the inputs and profiles anew.
 # $(call named-files,APP,MANIFEST PART)
@@ -57,8 +57,8 @@ committed = $(if $(filter profile-export,$(goal)),,$(if $(wildcard $2.proftext),
     $2.proftext,$(info pgolab: the committed profile '$2.proftext' is of other sources: training))))
 
 # $(call given,APP,TECHNIQUE,VARIANT): a profile that is used instead of training.
-given = $(strip $(if $(and $(filter pgo,$2),$(filter profdata,$(call key,$2,profile,$3))),$(or $(PROFILE),$(call \
-    committed,$1,profiles/$1/$(call profile-name,$2,$3)))))
+given = $(strip $(if $(filter sample,$2),$(SAMPLE_PROFILE))$(if $(and $(filter pgo,$2),$(filter profdata,$(call \
+    key,$2,profile,$3))),$(or $(PROFILE),$(call committed,$1,profiles/$1/$(call profile-name,$2,$3)))))
 
 # $(call rules-for,APP,TECHNIQUE,VARIANT,GIVEN)
 rules-for = $(eval $(if $4,$(call taken-rules,$1,$(call profile-name,$2,$3),$(call profile-file,$1,$2,$3),$4),$(call \

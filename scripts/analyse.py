@@ -66,6 +66,7 @@ def costs(facts: dict[str, Any], app: dict[str, Any]) -> dict[str, Any]:
         "relink_cpu_s": facts["relinks"]["cpu_s"],
         "file_bytes": facts["file_bytes"],
         "text_bytes": facts["sections"][".text"],
+        "hot_text_bytes": facts["hot_text_bytes"],
     }
     profiles = [app["profiles"][name] for name in facts["profiles"]]
     if profiles:

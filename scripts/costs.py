@@ -18,8 +18,8 @@ def seconds(value: float | None) -> str:
     return "" if value is None else f"{value:.2f} s"
 
 
-def row(app: str, variant: str, baseline: str, size: Path) -> list[str]:
-    """One variant: build wall and CPU time, peak memory, training, file and text size."""
+def row(app: str, variant: str, baseline: str, llvm_bin: Path, hot: set[str]) -> list[str]:
+    """One variant: build wall and CPU time, peak memory, training, size of text and hot text."""
     binary = Path("build") / app / variant / app
     parts = facts.parts(binary)
     built: dict[str, Any] = facts.build_costs(binary.parent.parent / b for b in parts["builds"])
@@ -34,7 +34,8 @@ def row(app: str, variant: str, baseline: str, size: Path) -> list[str]:
         quantity(built["build_peak_rss_bytes"], "B"),
         f"{training:.2f}+{running:.2f} s" if profiles else "",
         f"{max(slowdowns):.1f}×" if slowdowns else "",
-        quantity(facts.sections(size, binary)[".text"], "B"),
+        quantity(facts.sections(llvm_bin / "llvm-size", binary)[".text"], "B"),
+        quantity(facts.text_of(hot, binary, llvm_bin), "B") if hot else "",
     ]
 
 
@@ -72,14 +73,16 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
     for app in args.apps:
-        shown = table(app, "build", "CPU", "memory", "training", "slower", "text")
+        shown = table(app, "build", "CPU", "memory", "training", "slower", "text", "hot")
+        hot = facts.hot_functions(app, args.llvm_bin)
         for variant in args.variants:
-            shown.add_row(*row(app, variant, args.baseline, args.llvm_bin / "llvm-size"))
+            shown.add_row(*row(app, variant, args.baseline, args.llvm_bin, hot))
         console.print("", shown, "")
         console.print(sharing(app, args.variants))
     console.print(
         "\nbuild: wall seconds of one command after the other; training: CPU seconds of the build"
-        " that is trained + of the train workloads; slower: that build than the baseline on them."
+        " that is trained + of the train workloads; slower: that build than the baseline on them;"
+        f" hot: bytes of the functions that hold {facts.HOT_SHARE:.0%} of the profile's counts."
     )
     return 0
 

@@ -1,6 +1,7 @@
 """Use a profile that is there instead of training: one that was given, or a committed text.
 
-It may be indexed, raw or text; it has to be one of Clang's IR instrumentation, as `pgo` takes it.
+It may be indexed, raw or text. For `pgo` it has to be one of Clang's IR instrumentation, for `sample`,
+whose profiles are NAME.prof, a sample profile.
 """
 
 import json
@@ -21,10 +22,17 @@ def shown(profdata: Path, given: Path, *options: str) -> tuple[bool, str]:
     return done.returncode == 0, done.stdout + done.stderr
 
 
+def check_sampled(profdata: Path, given: Path) -> None:
+    """Failure, with the reason, unless given is a sample profile."""
+    readable, text = shown(profdata, given, "--sample")
+    if not readable:
+        reason = text.strip().splitlines()[-1] if text.strip() else "no reason given"
+        hint = "SAMPLE_PROFILE= is what llvm-profgen made; what PROFILE= takes is another kind"
+        raise Failure(f"'{given}' cannot be read as a sample profile", hint, [reason])
+
+
 def check(profdata: Path, given: Path) -> None:
     """Failure, with the reason, unless given is a profile of IR instrumentation."""
-    if not given.is_file():
-        raise Failure(f"there is no profile '{given}'", HINT)
     readable, text = shown(profdata, given)
     if not readable:
         if shown(profdata, given, "--sample")[0]:
@@ -42,10 +50,14 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--llvm-bin", type=Path, required=True)
     args = parser.parse_args(argv)
     profdata = args.llvm_bin / "llvm-profdata"
-    check(profdata, args.given)
+    if not args.given.is_file():
+        raise Failure(f"there is no profile '{args.given}'", "give the path of one that is there")
+    sampled = args.profile.suffix == ".prof"
+    (check_sampled if sampled else check)(profdata, args.given)
     args.profile.parent.mkdir(parents=True, exist_ok=True)
     made = args.profile.with_name(f".{args.profile.name}.tmp")
-    tool.output([profdata, "merge", "-o", made, args.given])
+    kind = ["--sample", "--extbinary"] if sampled else []
+    tool.output([profdata, "merge", *kind, "-o", made, args.given])
     noted = args.given.with_name(args.given.name + ".json")
     facts = {"tool": tool.output([profdata, "--version"]).split("\n")[0].strip(), "workloads": {}}
     if noted.is_file():

@@ -127,6 +127,19 @@ def test_variants_of_gcc_are_compiled_by_gcc_alone(built: Project, variant: str)
     assert "clang" not in comment
 
 
+def test_a_sample_profile_that_is_given_is_used_and_not_trained(built: Project, tmp_path: Path) -> None:
+    given = tmp_path / "production.prof"
+    given.write_bytes((built.root / "profiles/tiny/sample.prof").read_bytes())
+    before = binary(built, "o2-sample-thin").read_bytes()
+    arguments = ("build", "APP=apps/tiny", "VARIANTS=o2-sample-thin")
+    assert "TAKE tiny/sample" in steps(built.ok(*arguments, f"SAMPLE_PROFILE={given}"))
+    assert binary(built, "o2-sample-thin").read_bytes() == before
+    wrong = built.error(*arguments, f"SAMPLE_PROFILE={built.root}/profiles/tiny/pgo.profdata")
+    assert "cannot be read as a sample profile" in wrong
+    unused = built.error("build", "APP=apps/tiny", "VARIANTS=o2-pgo", f"SAMPLE_PROFILE={given}")
+    assert "SAMPLE_PROFILE is given and none of" in unused
+
+
 def test_gcc_uses_its_profile(built: Project) -> None:
     command = (binary(built, "gcc-o2-pgo-full").parent / "compile.flags").read_text()
     use = re.search(r"-fprofile-use='?([^ ']+)", command)

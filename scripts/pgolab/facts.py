@@ -8,9 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pgolab import files, floor, layouts, machine, record, tool
+from pgolab import files, floor, layouts, machine, profile, record, tool
 from pgolab.bench import Bench
 from pgolab.settings import Settings
+
+HOT_SHARE = 0.99  # of all counts
 
 
 def git_commit() -> str | None:
@@ -74,20 +76,44 @@ def parts(binary: Path) -> dict[str, list[str]]:
     return noted
 
 
-def of_binary(binary: Path, count: int, size: Path) -> dict[str, Any]:
-    """Facts about a variant's binary and its layouts."""
+def hot_functions(app: str, llvm_bin: Path) -> set[str]:
+    """The functions that together hold HOT_SHARE of the counts of the profile `pgo`, if there is one."""
+    path = Path("profiles") / app / "pgo.profdata"
+    sums = profile.counts(llvm_bin / "llvm-profdata", path) if path.is_file() else {}
+    left = HOT_SHARE * sum(sums.values())
+    hot = set()
+    for name in sorted(sums, key=lambda name: (-sums[name], name)):
+        if left <= 0:
+            break
+        hot.add(profile.plain(name))
+        left -= sums[name]
+    return hot
+
+
+def text_of(functions: set[str], binary: Path, llvm_bin: Path) -> int:
+    """Bytes of these functions in a binary; one that was inlined everywhere has none."""
+    listed = tool.output([llvm_bin / "llvm-nm", "--print-size", "--defined-only", binary])
+    rows = (line.split() for line in listed.splitlines())
+    return sum(int(row[1], 16) for row in rows if len(row) == 4 and row[3].split(".")[0] in functions)
+
+
+def of_binary(binary: Path, count: int, llvm_bin: Path, hot: set[str]) -> dict[str, Any]:
+    """Facts about a variant's binary and its layouts; hot: functions whose size is of interest."""
     made_from = parts(binary)
     found: dict[str, Any] = {
         "sha256": files.sha256(binary),
         "file_bytes": binary.stat().st_size,
-        "sections": sections(size, binary),
+        "sections": sections(llvm_bin / "llvm-size", binary),
+        "hot_text_bytes": text_of(hot, binary, llvm_bin) if hot else None,
         "layouts": [files.sha256(layouts.path(binary, n)) for n in range(count)],
         "relinks": layouts.facts(binary),
         "profiles": made_from["profiles"],
     }
-    noted = binary.with_name("bolt.json")
-    if noted.is_file():
-        found["bolt"] = json.loads(noted.read_text(encoding="utf-8"))
+    stem = binary.parent.parent / made_from["builds"][0]
+    for key, noted in (("bolt", binary.parent), ("profile_match", stem)):
+        path = noted / f"{key.replace('_', '-')}.json"
+        if path.is_file():
+            found[key] = json.loads(path.read_text(encoding="utf-8"))
     return found | build_costs(binary.parent.parent / name for name in made_from["builds"])
 
 
@@ -109,8 +135,8 @@ def of_profile(app: str, name: str, baseline: str) -> dict[str, Any]:
 
 def of_app(bench: Bench, binaries: dict[str, Path], clang: Path) -> dict[str, Any]:
     """Facts about an app: workloads with their scales, variants with their binaries."""
-    size = clang.parent / "llvm-size"
-    variants = {v: of_binary(binary, bench.layouts, size) for v, binary in binaries.items()}
+    hot = hot_functions(bench.app.name, clang.parent)
+    variants = {v: of_binary(b, bench.layouts, clang.parent, hot) for v, b in binaries.items()}
     used = dict.fromkeys(p for facts in variants.values() for p in facts["profiles"])
     return {
         "about": bench.app.about,
