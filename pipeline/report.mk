@@ -1,5 +1,5 @@
 # Judges a run and shows it. Reads the files of a run alone, so that any run can be analysed again.
-# Makes results/RUN-ID/summary.json.
+# Makes results/RUN-ID/summary.json, report.html, summary.md and plots/.
 
 analyse = $(python) scripts/analyse.py
 report = $(python) scripts/report.py

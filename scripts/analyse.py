@@ -216,7 +216,9 @@ def main(argv: Sequence[str]) -> int:
     complete = [f for f in families.values() if f]
     if complete:
         delta = math.log1p(max(summary["min_effect"], summary["aa_floor"] or 0.0))
-        means = {v: stats.over_apps([f[v] for f in complete]) for v in complete[0]}
+        order = [v for app in run["apps"].values() for v in app["variants"]]
+        shared = [v for v in dict.fromkeys(order) if all(v in f for f in complete)]
+        means = {v: stats.over_apps([f[v] for f in complete]) for v in shared}
         alpha = stats.family_alpha(list(means.values())) if means else stats.ALPHA
         summary["geomean"] = {v: judged(e, alpha, delta) for v, e in means.items()}
     files.write_text(args.run / "summary.json", json.dumps(summary, indent=1) + "\n")

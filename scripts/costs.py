@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from pgolab import errors, facts
-from report import WIDTH, quantity, table
+from pgolab import errors, facts, terminal
+from pgolab.terminal import Column
+from pgolab.words import quantity
 
 
 def seconds(value: float | None) -> str:
@@ -71,13 +70,13 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--baseline", required=True)
     parser.add_argument("--llvm-bin", type=Path, required=True)
     args = parser.parse_args(argv)
-    console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
+    console = terminal.console()
+    headers = ["build", "CPU", "memory", "training", "slower", "text", "hot"]
     for app in args.apps:
-        shown = table(app, "build", "CPU", "memory", "training", "slower", "text", "hot")
         hot = facts.hot_functions(app, args.llvm_bin)
-        for variant in args.variants:
-            shown.add_row(*row(app, variant, args.baseline, args.llvm_bin, hot))
-        console.print("", shown, "")
+        rows = [row(app, variant, args.baseline, args.llvm_bin, hot) for variant in args.variants]
+        first, *others = (Column(cells) for cells in zip([app, *headers], *rows))
+        console.print("", *terminal.tables(first, others), "")
         console.print(sharing(app, args.variants))
     console.print(
         "\nbuild: wall seconds of one command after the other; training: CPU seconds of the build"

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
-from pgolab import errors, lock, tool, units
-from report import WIDTH, table
+from pgolab import errors, lock, terminal, tool, units
+from pgolab.terminal import Column
 
 FUNCTIONS = 30  # in each file
 MODES: dict[str, list[str]] = {"no LTO": [], "ThinLTO": ["-flto=thin"], "full LTO": ["-flto=full"]}
@@ -182,13 +181,14 @@ def main(argv: Sequence[str]) -> int:
     sizes = [units.count("--sizes", text) for text in args.sizes.split(",")]
     jobs = os.cpu_count() or 1
     costs = measure(args.clang, sizes, units.count("--rounds", args.rounds), jobs, args.lock)
-    shown = table("files", "", "from nothing", "CPU", "memory", "one changed", "CPU", "memory")
+    rows = [["files", "from nothing", "CPU", "memory", "one changed", "CPU", "memory"]]
     for size in sizes:
         for mode in MODES:
             pair = [costs[size, mode, kind] for kind in ("from nothing", "one file changed")]
             cells = [f"{c.wall_s:.2f} s|{c.cpu_s:.2f} s|{c.peak_bytes / 1e6:.0f} MB" for c in pair]
-            shown.add_row(str(size), mode, *"|".join(cells).split("|"))
-    Console(width=WIDTH, highlight=False).print(shown)
+            rows.append([f"{size}, {mode}", *"|".join(cells).split("|")])
+    first, *others = (Column(cells) for cells in zip(*rows))
+    terminal.console().print(*terminal.tables(first, others))
     if args.plot:
         draw(costs, sizes, args.plot)
     return 0

@@ -1,7 +1,7 @@
 """Use a profile that is there instead of training: one that was given, or a committed text.
 
-It may be indexed, raw or text. For `pgo` it has to be one of Clang's IR instrumentation, for `sample`,
-whose profiles are NAME.prof, a sample profile.
+It may be indexed, raw or text. For `pgo` it has to be one of Clang's IR instrumentation, for
+`sample`, whose profiles are NAME.prof, a sample profile.
 """
 
 import json

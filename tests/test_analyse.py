@@ -130,6 +130,11 @@ def shown(path: Path, made: Made, capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out
 
 
+def widest(output: str) -> int:
+    """The length of the longest line but the last, which is a path of this test's."""
+    return max(map(len, output.splitlines()[:-1]))
+
+
 def test_speedups_are_those_of_the_samples(tmp_path: Path) -> None:
     speedups = {
         "o2-pgo": {"one": 1.25, "two": 1.1, "three": 0.9}, "o2-thin": dict.fromkeys(
@@ -270,7 +275,7 @@ def test_the_report_ends_with_what_the_table_means(
 ) -> None:
     output = shown(tmp_path, Made(one(**speedups)), capsys)
     assert sentence in " ".join(output.split())
-    assert max(len(line) for line in output.splitlines()) <= 80
+    assert widest(output) <= 80
     for variant in ("o2", *speedups):
         assert f"\n{variant.replace('_', '-')} " in output
 
@@ -287,9 +292,10 @@ def test_a_report_of_many_variants_and_workloads_keeps_to_80_columns(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     workloads = [f"a-long-workload-{n}" for n in range(7)]
-    variants = {f"{level}-pgo-thin": dict.fromkeys(workloads, 1.1) for level in ("o1", "o3", "os")}
+    names = (f"{level}-nopie-cspgo-thin-bolt" for level in ("o1", "o3", "os"))
+    variants = {name: dict.fromkeys(workloads, 1.1) for name in names}
     output = shown(tmp_path, Made({"app": variants}), capsys)
-    assert max(len(line) for line in output.splitlines()) <= 80
+    assert widest(output) <= 80
     for workload in workloads:
         assert workload in output
 

@@ -127,7 +127,7 @@ def test_variants_of_gcc_are_compiled_by_gcc_alone(built: Project, variant: str)
     assert "clang" not in comment
 
 
-def test_a_sample_profile_that_is_given_is_used_and_not_trained(built: Project, tmp_path: Path) -> None:
+def test_a_sample_profile_that_is_given_is_used(built: Project, tmp_path: Path) -> None:
     given = tmp_path / "production.prof"
     given.write_bytes((built.root / "profiles/tiny/sample.prof").read_bytes())
     before = binary(built, "o2-sample-thin").read_bytes()

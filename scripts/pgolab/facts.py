@@ -77,7 +77,7 @@ def parts(binary: Path) -> dict[str, list[str]]:
 
 
 def hot_functions(app: str, llvm_bin: Path) -> set[str]:
-    """The functions that together hold HOT_SHARE of the counts of the profile `pgo`, if there is one."""
+    """The functions that hold HOT_SHARE of the counts of the profile `pgo`, if there is one."""
     path = Path("profiles") / app / "pgo.profdata"
     sums = profile.counts(llvm_bin / "llvm-profdata", path) if path.is_file() else {}
     left = HOT_SHARE * sum(sums.values())
@@ -94,7 +94,8 @@ def text_of(functions: set[str], binary: Path, llvm_bin: Path) -> int:
     """Bytes of these functions in a binary; one that was inlined everywhere has none."""
     listed = tool.output([llvm_bin / "llvm-nm", "--print-size", "--defined-only", binary])
     rows = (line.split() for line in listed.splitlines())
-    return sum(int(row[1], 16) for row in rows if len(row) == 4 and row[3].split(".")[0] in functions)
+    sized = ((int(row[1], 16), row[3].split(".")[0]) for row in rows if len(row) == 4)
+    return sum(size for size, name in sized if name in functions)
 
 
 def of_binary(binary: Path, count: int, llvm_bin: Path, hot: set[str]) -> dict[str, Any]:
