@@ -92,6 +92,9 @@ pgo lto matrix report: $(verified)
 	@run=$(if $(RUN),$(call q,$(RUN)),$$($(measure))) && $(analyse) "$$run" && $(report) "$$run"
 	$(if $(started),@$(python) scripts/timing.py --since $(started) --log $(PGOLAB_TIMING))
 
+history: ## the speedups of all runs in results/ as trends, by machine
+	@$(history)
+
 build: $(variant-binaries) ## compile and link APP in VARIANTS
 train: $(profiles) ## take the profiles that VARIANTS need
 profile-export: $(profiles) ## write the profiles of VARIANTS as text, to be committed

@@ -477,3 +477,64 @@ def every_block(
         " up is faster. A slope would be drift.",
         canvas.svg(),
     )
+
+
+def trend(file: str, title: str, lines: dict[str, list[tuple[str, dict[str, Any]]]]) -> Plot:
+    """Speedups of variants, run by run: (name of the run, result) each, by time."""
+    runs = sorted({run for points in lines.values() for run, _ in points})
+    canvas = Canvas(title, 200, 40, text_width([short(n) for n in lines], SMALL) + 14, bottom=62)
+    axes = canvas.axes
+    axes.axhline(1, color=PALETTE["muted"], linewidth=0.8, linestyle=(0, (3, 2)))
+    ends: dict[str, tuple[float, float]] = {}
+    for number, (name, points) in enumerate(lines.items()):
+        at = [runs.index(run) + 0.06 * (number - (len(lines) - 1) / 2) for run, _ in points]
+        speedups = [result["speedup"] for _, result in points]
+        lows, highs = zip(*(result["interval"] for _, result in points))
+        axes.plot(at, speedups, color=PALETTE["muted"], linewidth=0.8)
+        verdicts = [result["verdict"] for _, result in points]
+        axes.vlines(at, lows, highs, colors=[PALETTE[v] for v in verdicts], linewidth=1.4)
+        draw_marks(axes, zip(at, speedups, verdicts), 6)
+        ends[name] = at[-1], speedups[-1]
+    results = [result for points in lines.values() for _, result in points]
+    low, high = limits(results, 0.01)
+    axes.set_xlim(-0.5, len(runs) - 0.5)
+    axes.set_ylim(low, high)
+    step = (SMALL + 2) / 200 * (high - low)
+    heights = apart([speedup for _, speedup in ends.values()], step, high)
+    for (name, end), height in zip(ends.items(), heights):
+        axes.plot(
+            [end[0], len(runs) - 0.5], [end[1], height], color=PALETTE["line"], linewidth=0.8,
+            zorder=0,
+        )  # fmt: skip
+        axes.annotate(
+            short(name), (1, height), (6, 0), xycoords=("axes fraction", "data"),
+            textcoords="offset points", va="center", fontsize=SMALL,
+        )  # fmt: skip
+    shown = range(0, len(runs), math.ceil(len(runs) / 5))
+    axes.set_xticks(list(shown), [short(runs[i][:8]) for i in shown])
+    axes.spines["left"].set_visible(True)
+    axes.tick_params(axis="y", labelsize=SMALL, labelcolor=PALETTE["muted"])
+    axes.locator_params(axis="y", nbins=5)
+    axes.set_xlabel("run")
+    canvas.legend([v for v in SHAPES if any(r["verdict"] == v for r in results)])
+    said = "; ".join(f"{n}: {s:.3f} at last" for n, (_, s) in ends.items())
+    return Plot(
+        file,
+        f"{title}: {said}",
+        "Mark: a run's estimate; line: its 95 % interval. A name belongs to the last mark of its"
+        " variant.",
+        canvas.svg(),
+    )
+
+
+def apart(wanted: Sequence[float], step: float, top: float) -> list[float]:
+    """The nearest places that are a step apart and not above the top, in the same order."""
+    order = sorted(range(len(wanted)), key=lambda i: wanted[i])
+    found = [0.0] * len(wanted)
+    below = -math.inf
+    for i in order:
+        found[i] = below = max(wanted[i], below + step)
+    above = top + step
+    for i in reversed(order):
+        found[i] = above = min(found[i], above - step)
+    return found
