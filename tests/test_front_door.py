@@ -164,7 +164,7 @@ def test_a_clone_works_in_a_directory_of_any_name(
     clone = new_project(name)
     clone.app()
     output = clone.ok("pgo", TINY, "LTO=thin", "BUDGET=1s", "LAYOUTS=2")
-    assert re.search(r"^results: results/\S+/ ", output, re.MULTILINE)
+    assert re.search(r"^report: results/\S+/report\.html$", output, re.MULTILINE)
     again = ("verify", TINY, "VARIANTS=o2-thin o2-pgo o2-pgo-thin", "LAYOUTS=2", "BUDGET=1s")
     assert "Nothing to be done" in clone.ok(*again)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import Project, copy_project, steps
 
+from pgolab import text_pages
+
 LLVM = max(Path("/usr/lib").glob("llvm-*/bin/clang")).parent
 VARIANTS = (
     "o2 o3-pgo o2-native-pgo o2-nopie o2-unity o2-unity-pgo o2-cspgo-thin o2-cspgo-full"
@@ -108,6 +110,21 @@ def test_startup_puts_functions_in_the_order_of_their_first_calls(built: Project
         return [name for name in names if name in ("main", "step")]
 
     assert order("o2-pgo-startup") == ["main", "step"]
+
+
+def test_the_pages_of_code_that_a_run_touches_are_counted() -> None:
+    text = (
+        "ob=/lib/libc.so.6\nfn=exit\n0x9000 1 1\nob=/bin/program\nfn=main\n0x1ff0 33 1\n0x1fff 33 4\n"
+        "calls=1 0x35360 31\n0x2000 35 16\ncob=/lib/libc.so.6\n0x5004 1 1\n"
+    )
+    assert text_pages.pages(text, "/bin/program") == {1, 2, 5}
+    assert text_pages.pages(text, "/bin/other") == set()
+
+
+def test_a_program_that_uses_more_code_touches_more_pages(built: Project, tmp_path: Path) -> None:
+    tiny = binary(built, "o2")
+    command = (["1", str(built.root / "apps/tiny/eval.txt")], tmp_path, LLVM, "eval.steps")
+    assert 1 <= text_pages.touched(tiny, *command) <= tiny.stat().st_size // 4096 + 1
 
 
 @pytest.mark.parametrize("variant", ["o2-bolt", "o2-pgo-thin-bolt", "o2-pgo-startup-bolt"])
