@@ -114,7 +114,8 @@ def test_startup_puts_functions_in_the_order_of_their_first_calls(built: Project
 
 def test_the_pages_of_code_that_a_run_touches_are_counted() -> None:
     text = (
-        "ob=/lib/libc.so.6\nfn=exit\n0x9000 1 1\nob=/bin/program\nfn=main\n0x1ff0 33 1\n0x1fff 33 4\n"
+        "ob=/lib/libc.so.6\nfn=exit\n0x9000 1 1\n"
+        "ob=/bin/program\nfn=main\n0x1ff0 33 1\n0x1fff 33 4\n"
         "calls=1 0x35360 31\n0x2000 35 16\ncob=/lib/libc.so.6\n0x5004 1 1\n"
     )
     assert text_pages.pages(text, "/bin/program") == {1, 2, 5}
