@@ -19,7 +19,7 @@ BASELINE := o2
 LTO :=
 #: measure until intervals are this narrow to each side
 PRECISION := 1%
-#: the most time for measuring an app; `make calibrate`: 5m
+#: the most time for measuring an app; `make calibrate`: 5m, `make tune`: 15m
 BUDGET := 60s
 #: a smaller effect is called `same`
 MIN_EFFECT := 0.5%
@@ -29,6 +29,8 @@ PROFILE :=
 SAMPLE_PROFILE :=
 #: a build fails when less of its profile fits, by counts
 MIN_PROFILE_MATCH := 95%
+#: yes: drop what is clearly slower on the way, and measure the best again
+RACE := no
 #: links of each variant; 1 measures a single layout
 LAYOUTS := 16
 #: time, or instructions (no verdict on speed)
@@ -88,7 +90,8 @@ pgo: ## the main job: APP with o2 and o2-pgo, with LTO= the LTO pair too
 lto: ## APP with o2, o2-thin and o2-full
 matrix: ## APPS (all) in VARIANTS (the standard set)
 report: ## APP in VARIANTS; with RUN= only the report of that run
-pgo lto matrix report: $(verified)
+tune: ## which variant of APP to choose: a race of many, within BUDGET (15m)
+pgo lto matrix report tune: $(verified)
 	@run=$(if $(RUN),$(call q,$(RUN)),$$($(measure))) && $(analyse) "$$run" && $(report) "$$run"
 	$(if $(started),@$(python) scripts/timing.py --since $(started) --log $(PGOLAB_TIMING))
 

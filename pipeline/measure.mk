@@ -5,7 +5,7 @@
 # The settings that measuring reads, as options.
 measure-settings = --baseline=$(BASELINE) --precision=$(call q,$(PRECISION)) --budget=$(call q,$(BUDGET)) \
     --min-effect=$(call q,$(MIN_EFFECT)) --layouts=$(call q,$(LAYOUTS)) --metric=$(call q,$(METRIC)) \
-    --aslr=$(call q,$(ASLR)) --timeout=$(call q,$(TIMEOUT))
+    --aslr=$(call q,$(ASLR)) --timeout=$(call q,$(TIMEOUT)) --race=$(call q,$(RACE))
 
 measure = $(python) scripts/measure.py $(measure-settings) --apps $(app-names) --variants $(variants) \
-    --clang $(clang) --lock $(lock)
+    --clang $(clang) --lock $(lock)$(if $(filter measure,$(goal)),, --unreported)

@@ -15,7 +15,7 @@ $(foreach g,$(goals),$(if $(findstring /,$g)$(filter $g,$(targets)),,\
 
 # What the goal needs: apps, and for each of them variants.
 sample-apps := $(patsubst sample-apps/%/app.mk,%,$(sort $(wildcard sample-apps/*/app.mk)))
-staged := pgo lto matrix build train profile-export verify measure costs calibrate $(if $(RUN),,report)
+staged := pgo lto matrix tune build train profile-export verify measure costs calibrate $(if $(RUN),,report)
 goal := $(filter $(staged),$(goals))
 apps-matrix = $(or $(APPS),$(sample-apps))
 apps-calibrate := pipeline/calibration
@@ -26,10 +26,27 @@ variants-pgo = $(BASELINE) $(if $(LTO),$(call with,$(LTO))) $(call with,pgo) $(i
 variants-lto = $(BASELINE) $(call with,thin) $(call with,full)
 left-out := $(if $(VARIANTS),,$(foreach v,$(standard-variants),$(if $(call lacking,$v),$v)))
 variants-matrix = $(BASELINE) $(or $(VARIANTS),$(filter-out $(left-out),$(standard-variants)))
+variants-tune = $(BASELINE) $(or $(VARIANTS),$(tune-variants))
 variants-calibrate := o2 o2-rebuilt o2-slower1 o2-slower2 o2-slower5
 variants-other = $(BASELINE) $(or $(VARIANTS),$(call with,pgo))
 
-# Calibrating takes many runs.
+# What `make tune` starts from: profiles by link modes; the levels alone; and every other technique of
+# Clang (levels, modifiers, inlining, post-link, the user's) on top of PGO with ThinLTO. Less what the
+# machine lacks.
+tune-profiles := $(call in-group,profile,$(techniques))
+tune-links := $(call in-group,link,$(techniques))
+tune-others := $(filter-out $(tune-profiles) $(tune-links) $(call in-group,compiler calibration,$(techniques)),$(techniques))
+tune-variants = $(foreach v,$(call unique,$(foreach l,none $(tune-links),$(foreach \
+    p,none $(tune-profiles),$(call with,$p-$l))) $(call in-group,level,$(techniques)) $(foreach t,$(tune-others),$(call nearest-variant,$t-$(call \
+    with,pgo-thin)))),$(if $(call lacking,$v),,$v))
+
+# Calibrating takes many runs, and so does a race of many.
+ifeq ($(goal) $(origin BUDGET),tune file)
+BUDGET := 15m
+endif
+ifeq ($(goal),tune)
+override RACE := yes
+endif
 ifeq ($(goal) $(origin BUDGET),calibrate file)
 BUDGET := 5m
 endif
@@ -62,7 +79,7 @@ $(if $(strip $(apps)),,$(call fail,'make $(goal)' needs an app,make $(goal) APP=
 $(if $(filter-out matrix,$(goal)),$(if $(word 2,$(apps)),$(call fail,\
     the path '$(APP)' has a space in it,Make cannot handle that: move the app)))
 $(foreach v,$(BASELINE) $(VARIANTS),$(if $(strip $(call check-variant,$v)),))
-variants := $(call unique,$(variants-$(or $(filter pgo lto matrix calibrate,$(goal)),other)))
+variants := $(call unique,$(variants-$(or $(filter pgo lto matrix tune calibrate,$(goal)),other)))
 $(if $(filter-out build train profile-export verify costs,$(goal)),$(if $(word 2,$(variants)),,$(call fail,\
     there is nothing to compare with '$(BASELINE)',name other variants in VARIANTS= or another BASELINE=)))
 $(if $(PROFILE),$(if $(strip $(foreach v,$(variants),$(if $(filter gcc,$(call undashed,$v)),,$(filter pgo,$(call undashed,$v))))),,\

@@ -24,7 +24,7 @@
 #   technique.NAME.after        a technique whose profile, $(first-profile), that build uses
 # Makes no file.
 
-groups := compiler level modifier profile link function-order post-link calibration
+groups := compiler level modifier inlining profile link function-order post-link calibration
 link-only := function-order post-link
 
 compiler-keys := cflags ldflags merge keep prelink relink kept post profile trainer train-cflags train-ldflags \

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pgolab import errors, files, judge, record, stats
+from pgolab import errors, files, judge, race, recommend, record, stats
 from pgolab.judge import Blocks
 from pgolab.record import COPY, Metric, Sample
 from pgolab.stats import Estimate
@@ -102,6 +102,7 @@ def add_metrics(
     samples: list[Sample],
     metrics: list[Metric],
     app: str,
+    facts: dict[str, Any],
     base: str,
     delta: float,
 ) -> None:
@@ -120,8 +121,9 @@ def add_metrics(
             for m in own
             if (m.workload, m.metric, m.better) == (workload, metric, better)
         ]
-        blocks = judge.blocks_of(values, app)
+        views = judge.views_of(values, app, facts, base)
         for variant, result in variants.items():
+            blocks = views[variant]
             seconds = blocks.values[variant]
             median = float(np.median(seconds if better == "lower" else 1 / seconds))
             found: dict[str, Any] = {"median": float(f"{median:.6g}"), "better": better}
@@ -167,12 +169,14 @@ def analyse_app(
     if "instructions" in app:
         summary |= counted(app["instructions"], baseline)
         return summary, {}
-    summary["noisy"] = blocks.noisy or blocks.count < 2
+    summary["noisy"] = blocks.noisy or blocks.count < 2 or race.undecided(app)
     if summary["noisy"]:
         return summary, {}
-    family = blocks.family(baseline)
-    alpha = stats.family_alpha(list(family.values())) if family else stats.ALPHA
-    width = max((math.expm1(e.half_width(alpha)) for e in family.values()), default=0.0)
+    views = judge.views_of(samples, name, app, baseline)
+    family = {v: views[v].estimate(v, baseline) for v in app["variants"] if v != baseline}
+    levels = judge.levels_of(app, views, baseline)
+    headline = race.finalists(app) or family
+    width = max((math.expm1(family[v].half_width(levels[v])) for v in headline), default=0.0)
     target = settings["precision"]
     summary["precision"] = {"target": target, "reached": round(width, 6), "met": width <= target}
     copy = blocks.estimate(COPY, baseline)
@@ -181,16 +185,21 @@ def analyse_app(
         if variant == baseline:
             result |= {"speedup": 1.0, "verdict": "baseline"}
         else:
-            result |= judged(family[variant], alpha, delta)
-            result["layout_spread"] = layout_spread(blocks, variant, baseline)
+            result |= judged(family[variant], levels[variant], delta)
+            result["layout_spread"] = layout_spread(views[variant], variant, baseline)
+        if variant in race.dropped(app) and variant not in race.finalists(app):
+            result["dropped_at"] = race.dropped(app)[variant]["block"]
         result["workloads"] = {
-            w: per_workload(blocks, variant, i, baseline, app, delta)
+            w: per_workload(views[variant], variant, i, baseline, app, delta)
             for i, w in enumerate(blocks.workloads)
         }
+    if settings.get("race"):
+        summary["race"] = app.get("race")
+        summary["recommendation"] = recommend.of_app(summary["variants"], app, views, baseline)
     summary["advice"] = app["advice"]
     summary["long_runs"] = long_runs(app, family, delta)
-    add_metrics(summary["variants"], samples, metrics, name, baseline, delta)
-    return summary, family
+    add_metrics(summary["variants"], samples, metrics, name, app, baseline, delta)
+    return summary, {} if race.finalists(app) else family
 
 
 def main(argv: Sequence[str]) -> int:

@@ -22,6 +22,7 @@ from pgolab import errors, files, floor, judge, layouts, lock, machine, manifest
 from pgolab import stats
 from pgolab.bench import Bench
 from pgolab.errors import Failure
+from pgolab.progress import Progress
 from pgolab.record import COPY
 from pgolab.stats import Estimate
 
@@ -41,10 +42,11 @@ def staged() -> dict[str, list[Path]]:
     return found
 
 
-def session(bench: Bench, rng: np.random.Generator, end: float, lock_path: str) -> dict[str, Any]:
+def session(bench: Bench, seed: Sequence[int], budget_s: float, lock_path: str) -> dict[str, Any]:
     """One run of the whole method: how each arm came out."""
     begun = time.monotonic()
-    samples = runner.time_blocks(bench, rng, end, lock_path, lambda samples, metrics: None)
+    with Progress([bench.app.name], bench.settings.precision) as progress:
+        samples, _ = runner.time_blocks(bench, seed, budget_s, lock_path, progress)
     blocks = judge.blocks_of(samples, bench.app.name)
     if blocks.noisy or blocks.count < 2:
         return {"noisy": True}
@@ -155,10 +157,9 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     chosen = settings.parse(args)
     session_s = min(SESSION_S, chosen.budget_s / FEWEST_SESSIONS)
-    run_settings = replace(chosen, budget_s=session_s)
+    run_settings = replace(chosen, budget_s=session_s, race=False)
     app = manifest.load(BUILD / "manifest")
     seed = secrets.randbits(32)
-    rng = np.random.default_rng(seed)
     sessions: list[dict[str, Any]] = []
     scales: dict[str, int] = {}
     end = time.monotonic() + chosen.budget_s
@@ -169,7 +170,7 @@ def main(argv: Sequence[str]) -> int:
         with lock.alone(args.lock):
             bench.choose_scales()
         scales = bench.scales
-        sessions.append(session(bench, rng, time.monotonic() + session_s, args.lock))
+        sessions.append(session(bench, [seed, len(sessions)], session_s, args.lock))
     shutil.rmtree(where)
     if sum(not s["noisy"] for s in sessions) < FEWEST_SESSIONS:
         raise Failure(

@@ -2,24 +2,27 @@
 
 Each block times all variants of an app once, in a random order balanced over positions, with
 the next layout of each; blocks go on until the intervals are narrow enough or the budget ends.
-Prints the directory of the run.
+A run of the same work that was interrupted goes on where it was. Prints the run's directory.
 """
 
+import argparse
 import json
 import secrets
 import shutil
+import signal
+import sys
 import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pgolab import errors, facts, files, instructions, judge, layouts, lock, manifest, record
-from pgolab import runner, settings
+from pgolab import runner, settings, unfinished
 from pgolab.bench import LONG_FACTOR, Bench
-from pgolab.record import COPY, Metric, Sample
+from pgolab.progress import Progress
+from pgolab.record import COPY, Journal, Sample
+from pgolab.settings import Settings
 
 LONG_SHARE = 0.1  # of the budget, for the check at a longer scale
 LONG_LEAST, LONG_MOST = 3, 12  # pairs of runs in it
@@ -30,14 +33,14 @@ WORDS = (
 
 
 def check_long_runs(
-    bench: Bench, samples: list[Sample], lock_path: str
+    bench: Bench, samples: list[Sample], first: int, lock_path: str
 ) -> dict[str, Any] | None:
     """Times the variant that differs most at a longer scale, to see whether its ratio holds.
 
-    Uses the share of the budget that time_blocks left, and no less than LONG_LEAST pairs. None
-    where there is nothing to check.
+    first: the block from which on they count. Uses the share of the budget that time_blocks left,
+    and no less than LONG_LEAST pairs. None where there is nothing to check.
     """
-    blocks = judge.blocks_of(samples, bench.app.name)
+    blocks = judge.blocks_of(samples, bench.app.name, first)
     if blocks.count < 2 or not any(w.scalable for w in bench.workloads):
         return None
     family = blocks.family(bench.settings.baseline)
@@ -56,19 +59,39 @@ def check_long_runs(
 
 
 def time_app(
-    bench: Bench, rng: np.random.Generator, lock_path: str, write: runner.Write
+    bench: Bench,
+    facts_of_app: dict[str, Any],
+    seed: Sequence[int],
+    lock_path: str,
+    progress: Progress,
+    journal: Journal,
 ) -> dict[str, Any]:
-    """Chooses scales, times blocks and checks longer runs, within the budget."""
-    budget_s, start = bench.settings.budget_s, time.monotonic()
+    """Times blocks and checks longer runs, within what choosing scales left of the budget."""
+    scaling_s = facts_of_app["scaling_s"]
+    samples, race = runner.time_blocks(
+        bench,
+        seed,
+        (1 - LONG_SHARE) * bench.settings.budget_s,
+        lock_path,
+        progress,
+        journal,
+        scaling_s,
+    )
+    progress.say(bench.app.name, "checking longer runs")
+    first, begun = race.get("confirmed_from", 1) if race else 1, time.monotonic()
+    long_runs = check_long_runs(bench, samples, first, lock_path)
+    blocks_s = sum({s.block: s.block_s for s in samples}.values())
+    spent_s = scaling_s + blocks_s + time.monotonic() - begun
+    found = {"long_runs": long_runs, "measuring_s": round(spent_s, 3)}
+    return found | ({"race": race} if race else {})
+
+
+def scaled(bench: Bench, lock_path: str) -> dict[str, Any]:
+    """Chooses scales; the advice and the seconds that it took."""
     with lock.alone(lock_path):
+        begun = time.monotonic()
         advice = bench.choose_scales()
-    end = start + (1 - LONG_SHARE) * budget_s
-    samples = runner.time_blocks(bench, rng, end, lock_path, write)
-    return {
-        "advice": advice,
-        "long_runs": check_long_runs(bench, samples, lock_path),
-        "measuring_s": round(time.monotonic() - start, 3),
-    }
+    return {"advice": advice, "scaling_s": round(time.monotonic() - begun, 3)}
 
 
 def count_app(bench: Bench) -> dict[str, Any]:
@@ -86,10 +109,69 @@ def count_app(bench: Bench) -> dict[str, Any]:
     }
 
 
+def start(args: argparse.Namespace, chosen: Settings, work: str) -> tuple[Path, dict[str, Any]]:
+    """The hidden directory of this work and its run.json: an unfinished one, or a new one."""
+    results = Path("results")
+    results.mkdir(exist_ok=True)
+    left = unfinished.claim(results, work)
+    if left:
+        run = record.read_run(left)
+        run["resumed"].append(f"{datetime.now():%Y-%m-%d %H:%M:%S}")
+        return left, run
+    name = f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.choice(WORDS)}"
+    run = facts.of_run(name, work, secrets.randbits(32), chosen, args.clang)
+    return files.work_directory(results, name), run
+
+
+def measure(args: argparse.Namespace, chosen: Settings, where: Path, run: dict[str, Any]) -> None:
+    """Measures what is not yet there of each app, and writes run.json anew after each step."""
+
+    def save() -> None:
+        files.write_text(where / "run.json", json.dumps(run, indent=1) + "\n")
+
+    journal = Journal(where)
+    if run["resumed"]:
+        there = ", ".join(f"{journal.blocks(app)} blocks of {app}" for app in run["apps"])
+        text = f"  going on with {where}: {there or 'no blocks'} are there"
+        print(text, file=sys.stderr, flush=True)
+    save()
+    with Progress(args.apps, chosen.precision) as progress:
+        for number, name in enumerate(args.apps):
+            app = run["apps"].get(name, {})
+            if "measuring_s" in app or "instructions" in app:
+                progress.say(name, "done")
+                continue
+            progress.say(name, "choosing scales")
+            binaries = {v: Path("build") / name / v / name for v in args.variants}
+            staged = {v: layouts.of(binary) for v, binary in binaries.items()}
+            inputs = Path("build") / name / "inputs"
+            manifest_of_app = manifest.load(Path("build") / name / "manifest")
+            bench = Bench(manifest_of_app, inputs, staged, chosen, where / unfinished.BENCH)
+            if chosen.metric == "instructions":
+                found = count_app(bench)
+                app = facts.of_app(bench, binaries, args.clang)
+            else:
+                if app:
+                    bench.scales_from(app)
+                else:
+                    chose = scaled(bench, args.lock)
+                    app = facts.of_app(bench, binaries, args.clang) | chose
+                    run["apps"][name] = app
+                    save()
+                seed = [run["seed"], number]
+                found = time_app(bench, app, seed, args.lock, progress, journal)
+            run["apps"][name] = app | found
+            save()
+            shutil.rmtree(where / unfinished.BENCH)
+            progress.say(name, "done")
+    journal.close()
+
+
 def main(argv: Sequence[str]) -> int:
     parser = errors.Parser(description=__doc__)
     settings.add_to(parser)
     parser.add_argument("--check", action="store_true", help="only say whether these make sense")
+    parser.add_argument("--unreported", action="store_true", help="a run without report will do")
     parser.add_argument("--apps", nargs="+", default=[])
     parser.add_argument("--variants", nargs="+", default=[])
     parser.add_argument("--clang", type=Path)
@@ -98,36 +180,17 @@ def main(argv: Sequence[str]) -> int:
     chosen = settings.parse(args)
     if args.check:
         return 0
-    seed = secrets.randbits(32)
-    rng = np.random.default_rng(seed)
-    name = f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.choice(WORDS)}"
-    partial = files.work_directory(Path("results"), name)
-    run = facts.of_run(name, seed, chosen, args.clang)
-    samples_file = record.Writer(partial / "samples.csv", Sample)
-    metrics_file = record.Writer(partial / "metrics.csv", Metric)
-
-    def write(samples: list[Sample], metrics: list[Metric]) -> None:
-        samples_file.add(samples)
-        metrics_file.add(metrics)
-
-    for app_name in args.apps:
-        where = Path("build") / app_name
-        app = manifest.load(where / "manifest")
-        binaries = {v: where / v / app_name for v in args.variants}
-        staged = {v: layouts.of(binary) for v, binary in binaries.items()}
-        bench = Bench(app, where / "inputs", staged, chosen, partial / "bench")
-        if chosen.metric == "instructions":
-            found = count_app(bench)
-        else:
-            found = time_app(bench, rng, args.lock, write)
-        run["apps"][app_name] = facts.of_app(bench, binaries, args.clang) | found
-        shutil.rmtree(partial / "bench")
-    samples_file.close()
-    metrics_file.close()
-    files.write_text(partial / "run.json", json.dumps(run, indent=1) + "\n")
-    final = partial.with_name(name)
-    partial.rename(final)
-    files.link(Path("results/latest"), name)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    work = unfinished.identity(chosen, args.apps, args.variants)
+    final = unfinished.unreported(Path("results"), work) if args.unreported else None
+    if final:
+        print(f"  going on with {final}: all blocks are there", file=sys.stderr)
+    else:
+        where, run = start(args, chosen, work)
+        measure(args, chosen, where, run)
+        final = where.with_name(run["run"])
+        where.rename(final)
+    files.link(Path("results/latest"), final.name)
     print(final)
     return 0
 

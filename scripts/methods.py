@@ -24,6 +24,7 @@ from pgolab.bench import Bench
 from pgolab.errors import Failure
 from pgolab.hyperfine import Hyperfine
 from pgolab.manifest import Manifest
+from pgolab.progress import Progress
 from pgolab.settings import Settings
 from pgolab.stats import Array
 
@@ -198,9 +199,8 @@ def compare_layouts(
     each = {str(number): [binary] for number, binary in enumerate(binaries)}
     bench = Bench(app, Path("build") / app.name / "inputs", each, chosen, where)
     bench.choose_scales()
-    rng = np.random.default_rng(1)
-    end = time.monotonic() + seconds
-    samples = runner.time_blocks(bench, rng, end, lock_path, lambda samples, metrics: None)
+    with Progress([app.name], chosen.precision) as progress:
+        samples, _ = runner.time_blocks(bench, [1], seconds, lock_path, progress)
     blocks = judge.blocks_of(samples, app.name)
     if blocks.noisy or blocks.count < 2:
         raise Failure("this machine is too noisy to say anything", "stop what else runs on it")

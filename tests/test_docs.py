@@ -15,6 +15,7 @@ INSTEAD = {  # what would take too long, or is what runs this very test
     "make lint": "make -n lint",
     "make check": "make -n check",
     "make fuzz": "make -n fuzz",
+    "make tune": "make -n tune",
 }
 SMALL = "PRECISION=50% BUDGET=2s LAYOUTS=2"
 MEASURES = ("make pgo", "make lto", "make matrix", "make report")
@@ -45,6 +46,7 @@ def small(command: str) -> str:
         parts[i] = re.sub(r"(methods.py hyperfine)", r"\1 --repetitions 2", parts[i])
         few = "--replications 9 --family-replications 2"
         parts[i] = parts[i].replace("simulate.py", f"simulate.py {few}")
+        parts[i] = parts[i].replace("simulate_race.py", "simulate_race.py --replications 2")
     return " && ".join(parts)
 
 

@@ -5,14 +5,20 @@ did is taken out of the recorded samples first.
 """
 
 import csv
+import fcntl
 import json
 import os
+import pty
 import re
+import shutil
 import signal
+import struct
 import subprocess
+import termios
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -297,27 +303,154 @@ def test_two_runs_at_once_do_not_time_at_once(new_project: Callable[[str], Proje
         assert all(e <= start or end <= s for s, e in blocks[1])
 
 
-def test_a_killed_run_leaves_nothing_to_be_seen_and_the_next_one_works(project: Project) -> None:
-    project.ok("verify", APP, "VARIANTS=o3", *SHORT)
-    results = project.root / "results"
-    command = ["make", "report", APP, "VARIANTS=o3", "BUDGET=60s", "LAYOUTS=2", "PRECISION=0.01%"]
-    project.ok("verify", *command[2:])
+LONG = ("BUDGET=8s", "LAYOUTS=2", "PRECISION=0.01%")
+
+
+def hidden(project: Project) -> list[Path]:
+    return list((project.root / "results").glob(".*/samples.csv"))
+
+
+def visible(project: Project) -> list[str]:
+    return sorted(p.name for p in (project.root / "results").iterdir() if p.name[0] != ".")
+
+
+def kill_in_a_block(project: Project, blocks: int, *command: str) -> list[str]:
+    """Kills a make in the middle of measuring; the lines of samples.csv that it left."""
     quiet = subprocess.DEVNULL
     with subprocess.Popen(
-        command, cwd=project.root, start_new_session=True, stdout=quiet, stderr=quiet
+        ["make", *command], cwd=project.root, start_new_session=True, stdout=quiet, stderr=quiet
     ) as make:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and make.poll() is None:
-            if any(p.read_text().count("\n") > 8 for p in results.glob(".*/samples.csv")):
+            if any(f"steps,A/A,1,{blocks}," in p.read_text() or f"steps,A/A,0,{blocks}," in
+                   p.read_text() for p in hidden(project)):  # fmt: skip
                 break
-            time.sleep(0.05)
+            time.sleep(0.02)
         assert make.poll() is None
         os.killpg(make.pid, signal.SIGKILL)
-    assert [p.name for p in results.iterdir() if not p.name.startswith(".")] == []
-    run = measured(project, "report", APP, "VARIANTS=o3", *SHORT)
-    assert sorted(p.name for p in results.iterdir() if not p.name.startswith(".")) == [
-        run.name, "latest"
-    ]  # fmt: skip
+    (left,) = hidden(project)
+    return left.read_text().splitlines()
+
+
+def complete(lines: list[str]) -> list[str]:
+    """The lines of the blocks that are complete: the header, and five timings a block."""
+    table = list(csv.DictReader(lines))
+    count = Counter(row["block"] for row in table)
+    return [lines[0], *(line for line, row in zip(lines[1:], table) if count[row["block"]] == 5)]
+
+
+@pytest.mark.parametrize("race", ["RACE=no", "RACE=yes"])
+def test_the_same_command_goes_on_after_each_kill_and_loses_no_block(
+    project: Project, race: str
+) -> None:
+    command = ("report", APP, "VARIANTS=o3 os", *LONG, race)
+    project.ok("verify", APP, "VARIANTS=o3 os", *LONG)
+    kept: list[str] = []
+    for blocks in (1, 3, 5):
+        lines = kill_in_a_block(project, blocks, *command)
+        assert visible(project) == []
+        assert complete(lines)[: len(kept)] == kept
+        kept = complete(lines)
+    done = project.make(*command)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"going on with results/\.\S+: \d+ blocks of tiny are there", done.stderr)
+    (name, latest) = visible(project)
+    assert latest == "latest" and not hidden(project)
+    run = project.root / "results" / name
+    assert (run / "samples.csv").read_text().splitlines()[: len(kept)] == kept
+    blocks_of = [int(row["block"]) for row in rows(run)]
+    assert sorted(set(blocks_of)) == list(range(max(blocks_of) + 1))
+    facts = json.loads((run / "run.json").read_text())
+    assert len(facts["resumed"]) == 3
+    measured_s = sum({r["block"]: float(r["block_s"]) for r in rows(run)}.values())
+    # Half of the budget, where others disturb most blocks.
+    assert 0.4 * 8 <= measured_s + facts["apps"]["tiny"]["scaling_s"] <= 8
+    assert (run / "summary.json").is_file()
+
+
+def test_finished_apps_of_a_matrix_are_not_measured_again(project: Project) -> None:
+    shutil.copytree(project.root / "apps/tiny", project.root / "sample-apps/first")
+    shutil.copytree(project.root / "apps/tiny", project.root / "sample-apps/second")
+    command = ("matrix", "APPS=first second", "VARIANTS=o3", "BUDGET=2s", "LAYOUTS=2")
+    project.ok("verify", "APP=first", *command[2:])
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(
+        ["make", *command], cwd=project.root, start_new_session=True, stdout=quiet, stderr=quiet
+    ) as make:
+        while make.poll() is None and not any("second," in p.read_text() for p in hidden(project)):
+            time.sleep(0.02)
+        assert make.poll() is None
+        os.killpg(make.pid, signal.SIGKILL)
+    (left,) = hidden(project)
+    first = [line for line in left.read_text().splitlines() if line.startswith("first,")]
+    project.ok(*command)
+    run = (project.root / "results/latest").resolve()
+    lines = (run / "samples.csv").read_text().splitlines()
+    assert [line for line in lines if line.startswith("first,")] == first
+    facts = json.loads((run / "run.json").read_text())
+    assert facts["apps"].keys() == {"first", "second"}
+
+
+def test_other_work_leaves_an_unfinished_run_alone_and_does_not_go_on_with_it(
+    project: Project
+) -> None:
+    project.ok("verify", APP, "VARIANTS=o3 os", *LONG)
+    kill_in_a_block(project, 2, "report", APP, "VARIANTS=o3 os", *LONG)
+    (left,) = (p.parent for p in hidden(project))
+    lines = (left / "samples.csv").read_text()
+    for changed in (["VARIANTS=o3", *SHORT], ["VARIANTS=o3 os", *SHORT]):
+        done = project.make("measure", APP, *changed)
+        assert done.returncode == 0 and "going on" not in done.stderr
+    assert (left / "samples.csv").read_text() == lines
+    assert not (left / "bench").exists()
+    (project.root / "apps/tiny/eval.txt").write_text("7 20000\n")
+    work = project.make("measure", APP, "VARIANTS=o3 os", *LONG[1:], "BUDGET=1s")
+    assert "going on" not in work.stderr
+
+
+def test_a_run_whose_report_was_interrupted_is_reported_and_not_measured_again(
+    project: Project
+) -> None:
+    command = ("report", APP, "VARIANTS=o3", *SHORT)
+    run = project.root / project.ok("measure", *command[1:]).splitlines()[-1]
+    done = project.make(*command)
+    assert f"going on with results/{run.name}: all blocks are there" in done.stderr
+    assert visible(project) == [run.name, "latest"] and (run / "summary.json").is_file()
+    assert "going on" not in project.make(*command).stderr
+
+
+def test_what_a_process_left_that_died_before_it_measured_is_removed(project: Project) -> None:
+    project.ok("verify", APP, "VARIANTS=o3", *SHORT)
+    results = project.root / "results"
+    (results / ".broken").mkdir()
+    (results / ".broken/run.json").write_text("{")
+    (results / ".broken/samples.csv").write_text("app,workl")
+    measured(project, "report", APP, "VARIANTS=o3", *SHORT)
+    assert not (results / ".broken").exists()
+
+
+def test_ctrl_c_on_a_terminal_leaves_it_clean_and_the_run_to_go_on_with(project: Project) -> None:
+    command = ["make", "report", APP, "VARIANTS=o3 os", *LONG]
+    project.ok("verify", *command[2:])
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(project.root)
+        os.execvp("make", command)
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    shown = b""
+    while b"left" not in shown:
+        shown += os.read(terminal, 4096)
+    os.write(terminal, b"\x03")
+    with suppress(OSError):  # the end of a terminal's output
+        while chunk := os.read(terminal, 4096):
+            shown += chunk
+    assert os.waitpid(pid, 0)[1] != 0
+    os.close(terminal)
+    text = shown.decode()
+    assert re.search(r"half-width .target 0\.0%", text) and re.search(r"at most \d+ s left", text)
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+    assert "Traceback" not in text
+    assert len(hidden(project)) == 1
 
 
 def test_a_program_that_fails_while_it_is_timed_ends_the_run(project: Project) -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,8 @@ class Bench:
         self.workloads = app.of_kind("eval")
         self.settings = settings
         self.layouts = min(len(binaries) for binaries in variants.values())
-        self.arms = schedule.arms(list(variants), settings.baseline, COPY)
+        self.variants = list(variants)
+        self.arms = schedule.arms(self.variants, settings.baseline, COPY)
         files.empty_directory(where)
         self.work = workload.scratch(where / "work", app, inputs)
         self.names = self._stage({**variants, COPY: variants[settings.baseline]}, where / "bin")
@@ -57,6 +59,15 @@ class Bench:
 
     def command(self, one: Workload, variant: str, layout: int = 0, factor: int = 1) -> list[str]:
         return one.command(self.names[variant, layout], self.scales[one.name] * factor)
+
+    def scales_from(self, app: dict[str, Any]) -> None:
+        """Takes what choose_scales found from an app of run.json."""
+        for one in self.workloads:
+            known = app["workloads"][one.name]
+            self.scales[one.name] = known["scale"]
+            if known["metrics"]:
+                self.with_metrics.add(one.name)
+        self.hyperfine = Hyperfine(self.work, app["pinned_cpu"], self.settings.aslr)
 
     def choose_scales(self) -> list[str]:
         """Sets each workload's scale; returns advice on those that cannot be timed well."""

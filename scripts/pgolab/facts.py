@@ -25,11 +25,13 @@ def git_commit() -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def of_run(name: str, seed: int, settings: Settings, clang: Path) -> dict[str, Any]:
-    """Everything in run.json but the apps."""
+def of_run(name: str, work: str, seed: int, settings: Settings, clang: Path) -> dict[str, Any]:
+    """Everything in run.json but the apps; work is what unfinished.identity says."""
     return {
         "schema": record.SCHEMA,
         "run": name,
+        "work": work,
+        "resumed": [],
         "settings": asdict(settings) | {"aa_floor": floor.known()},
         "seed": seed,
         "git_commit": git_commit(),
@@ -148,6 +150,7 @@ def of_app(bench: Bench, binaries: dict[str, Path], clang: Path) -> dict[str, An
                 "command": list(one.words),
                 "scale": bench.scales[one.name],
                 "work": list(one.work) if one.work else None,
+                "metrics": one.name in bench.with_metrics,
             }
             for one in bench.workloads
         },

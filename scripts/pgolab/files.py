@@ -4,7 +4,6 @@ import fcntl
 import hashlib
 import os
 import shutil
-import time
 from pathlib import Path
 
 
@@ -40,33 +39,27 @@ def empty_directory(path: Path) -> Path:
 
 
 def work_directory(parent: Path, name: str) -> Path:
-    """Makes a hidden directory in parent that is this process's as long as it lives.
-
-    Removes those that processes have left which did not live to finish them.
-    """
-    parent.mkdir(exist_ok=True)
-    for left in parent.glob(".*"):
-        if left.is_dir() and not left.is_symlink() and _old(left) and _claim(left):
-            shutil.rmtree(left)
+    """Makes a hidden directory in parent that is this process's as long as it lives."""
     path = empty_directory(parent / f".{name}")
-    _claim(path)
+    claim(path)
     return path
 
 
-def _old(path: Path) -> bool:
-    """Whether a directory has been there long enough to have been claimed by who made it."""
-    return time.time() - path.stat().st_ctime > 60
+def claim(path: Path) -> int | None:
+    """Locks a directory until this process ends or closes the descriptor that it returns.
 
-
-def _claim(path: Path) -> bool:
-    """Locks a directory until this process ends; whether nobody else had."""
-    descriptor = os.open(path, os.O_RDONLY)
+    None when another process has it, or it is not there any more.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        return False
-    return True
+        return None
+    return descriptor
 
 
 def sha256(path: Path) -> str:

@@ -1,12 +1,14 @@
 """From a run's samples to estimates: which blocks count, and what each variant's are."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
-from pgolab import stats
+from pgolab import race, stats
 from pgolab.record import COPY, Sample
 from pgolab.stats import Array, Estimate
 
@@ -52,6 +54,11 @@ class Blocks:
         """ln ratios to the baseline, shape (blocks, baseline runs, workloads)."""
         return stats.log_ratios(self.values[variant][:, 0], self.values[baseline])
 
+    def ratios(self, variants: Iterable[str], baseline: str) -> Array:
+        """ln ratios to the baseline over all workloads, shape (blocks, baseline runs, variants)."""
+        each = [stats.over_workloads(self.differences(v, baseline)) for v in variants]
+        return np.stack(each, axis=-1)
+
     def estimate(self, variant: str, baseline: str, workload: int | None = None) -> Estimate:
         """A variant against the baseline, over all workloads or on one of them."""
         d = self.differences(variant, baseline)
@@ -64,22 +71,63 @@ class Blocks:
         return {v: self.estimate(v, baseline) for v in names}
 
 
-def blocks_of(samples: Iterable[Sample], app: str) -> Blocks:
-    """Groups an app's samples; the warm-up block and disturbed ones do not count."""
-    own = [s for s in samples if s.app == app and s.block > 0]
+def blocks_of(
+    samples: Iterable[Sample], app: str, first: int = 1, last: int | None = None
+) -> Blocks:
+    """Groups an app's samples of the blocks from first to last (None: the end).
+
+    The warm-up block and disturbed ones do not count, nor do variants that a block lacks.
+    """
+    end = math.inf if last is None else last
+    own = [s for s in samples if s.app == app and max(1, first) <= s.block <= end]
     own.sort(key=lambda s: s.block)
     grouped = [list(block) for _, block in groupby(own, lambda s: s.block)]
     kept = [block for block in grouped if quiet(block[0])]
     workloads = list(dict.fromkeys(s.workload for s in own))
-    variants = list(dict.fromkeys(s.variant for s in own))
+    times: dict[tuple[str, str], list[float]] = {}
+    blocks_with: dict[str, set[int]] = {}
+    for block in kept:
+        for s in block:
+            times.setdefault((s.variant, s.workload), []).append(s.wall_s)
+            blocks_with.setdefault(s.variant, set()).add(s.block)
     values = {}
-    for variant in variants:
-        times = [
-            [s.wall_s for s in block if (s.variant, s.workload) == (variant, w)]
-            for block in kept
-            for w in workloads
-        ]
-        shaped = np.array(times, float).reshape(len(kept), len(workloads), -1 if kept else 0)
-        values[variant] = shaped.transpose(0, 2, 1)
+    for variant in dict.fromkeys(s.variant for s in own):
+        if len(blocks_with.get(variant, ())) == len(kept):
+            each = [times.get((variant, w), []) for w in workloads]
+            shaped = np.array(each, float).reshape(len(workloads), len(kept), -1 if kept else 0)
+            values[variant] = shaped.transpose(1, 2, 0)
     layouts = np.array([block[0].layout for block in kept])
     return Blocks(workloads, values, layouts, len(grouped) - len(kept))
+
+
+def views_of(
+    samples: list[Sample], name: str, app: dict[str, Any], baseline: str
+) -> dict[str, Blocks]:
+    """For each variant of an app of run.json the blocks that its figures come from.
+
+    They differ in a race only. The baseline's are those of the winner.
+    """
+    spans = {v: race.span(app, v) for v in app["variants"]}
+    blocks = {span: blocks_of(samples, name, *span) for span in set(spans.values())}
+    views = {v: blocks[span] for v, span in spans.items()}
+    for winner in race.finalists(app)[:1]:
+        views[baseline] = views[winner]
+    return views
+
+
+def levels_of(app: dict[str, Any], views: dict[str, Blocks], baseline: str) -> dict[str, float]:
+    """The level of each variant's interval: those that share their blocks hold together.
+
+    That of one that a race dropped holds whenever it was dropped: it has the level of the race.
+    """
+    others = [v for v in app["variants"] if v != baseline]
+    gone = {v: at for v, at in race.dropped(app).items() if v not in race.finalists(app)}
+    levels = {v: stats.race_level(at["look"], len(others)) for v, at in gone.items()}
+    families: dict[tuple[int, int | None], list[str]] = {}
+    for variant in others:
+        if variant not in gone:
+            families.setdefault(race.span(app, variant), []).append(variant)
+    for family in families.values():
+        alpha = stats.family_alpha([views[v].estimate(v, baseline) for v in family])
+        levels |= dict.fromkeys(family, alpha)
+    return levels

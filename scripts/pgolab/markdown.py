@@ -20,7 +20,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def verdict(result: dict[str, Any]) -> str:
-    return f"{words.MARKS[result['verdict']]} {result['verdict']}"
+    return f"{words.MARKS[result['verdict']]} {words.verdict(result)}"
 
 
 def of_app(
@@ -52,7 +52,8 @@ def of_app(
         ])  # fmt: skip
     lines += table(["variant", "speedup", "verdict", "text", "build", *map(escaped, names)], rows)
     lines += [escaped(words.capital(words.conditions(app))) + ".", ""]
-    return lines + [f"- {escaped(note)}" for note in words.notes(app, facts)] + [""]
+    notes = [*words.notes(app, facts), *words.recommendation(app)]
+    return lines + [f"- {escaped(note)}" for note in notes] + [""]
 
 
 def render(run: dict[str, Any], summary: dict[str, Any]) -> str:

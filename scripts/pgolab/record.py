@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from pgolab import race
 from pgolab.errors import Failure
 
 SCHEMA = "pgolab.run/1"
@@ -58,12 +59,13 @@ Row = TypeVar("Row", Sample, Metric)
 
 
 class Writer(Generic[Row]):
-    """Appends rows to a CSV file of a run."""
+    """Writes rows to a CSV file of a run; to the end of one that is there, if append is set."""
 
-    def __init__(self, path: Path, kind: type[Row]) -> None:
-        self._file = path.open("w", encoding="utf-8", newline="")
+    def __init__(self, path: Path, kind: type[Row], append: bool = False) -> None:
+        self._file = path.open("a" if append else "w", encoding="utf-8", newline="")
         self._csv = csv.writer(self._file, lineterminator="\n")
-        self._csv.writerow([f.name for f in fields(kind)])
+        if self._file.tell() == 0:
+            self._csv.writerow([f.name for f in fields(kind)])
 
     def add(self, rows: Iterable[Row]) -> None:
         for row in rows:
@@ -95,8 +97,83 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
     return rows
 
 
+Block = tuple[list[Sample], list[Metric]]
+
+
+class Journal:
+    """The samples.csv and metrics.csv of a run that is being measured, block by block.
+
+    A directory that an interrupted run left has blocks already, the last of which may be torn. A
+    block's metrics are written before its samples: it is complete when all its samples are there.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Failure when what is there is not of a run."""
+        self._samples = directory / "samples.csv"
+        self._metrics = directory / "metrics.csv"
+        self._blocks: dict[tuple[str, int], Block] = {}
+        for sample in _whole_rows(self._samples, Sample):
+            self._at(sample)[0].append(sample)
+        for metric in _whole_rows(self._metrics, Metric):
+            self._at(metric)[1].append(metric)
+        self._open()
+
+    def _at(self, row: Sample | Metric) -> Block:
+        return self._blocks.setdefault((row.app, row.block), ([], []))
+
+    def _open(self) -> None:
+        self._to_samples = Writer(self._samples, Sample, append=True)
+        self._to_metrics = Writer(self._metrics, Metric, append=True)
+
+    def blocks(self, app: str) -> int:
+        """How many blocks of an app are there."""
+        return sum(name == app for name, _ in self._blocks)
+
+    def take(self, app: str, number: int, timings: int) -> Block | None:
+        """A block that is there, if it is complete with so many timings; else it is removed."""
+        block = self._blocks.get((app, number))
+        if block is None or len(block[0]) == timings:
+            return block
+        del self._blocks[app, number]
+        self.close()
+        kept = self._blocks.values()
+        _rewrite(self._metrics, Metric, (m for _, metrics in kept for m in metrics))
+        _rewrite(self._samples, Sample, (s for samples, _ in kept for s in samples))
+        self._open()
+        return None
+
+    def add(self, samples: list[Sample], metrics: list[Metric]) -> None:
+        """Writes a complete block."""
+        self._to_metrics.add(metrics)
+        self._to_samples.add(samples)
+
+    def close(self) -> None:
+        self._to_metrics.close()
+        self._to_samples.close()
+
+
+def _whole_rows(path: Path, kind: type[Row]) -> list[Row]:
+    """The rows of a file that may end in a torn line, which is cut off, or not be there."""
+    if not path.is_file():
+        return []
+    data = path.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    if len(whole) < len(data):
+        with path.open("r+b") as file:
+            file.truncate(len(whole))
+    return read_rows(path, kind) if whole else []
+
+
+def _rewrite(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    writer = Writer(temporary, kind)
+    writer.add(rows)
+    writer.close()
+    temporary.replace(path)
+
+
 def check_samples(path: Path, samples: Iterable[Sample], run: dict[str, Any]) -> None:
-    """Failure unless each block times all that run.json names, as often as the first block does."""
+    """Failure unless each block times what run.json says, each as often as the first block does."""
     counts: dict[str, dict[int, Counter[tuple[str, str]]]] = {name: {} for name in run["apps"]}
     for s in samples:
         if s.app in counts:
@@ -104,10 +181,11 @@ def check_samples(path: Path, samples: Iterable[Sample], run: dict[str, Any]) ->
     for name, app in run["apps"].items():
         if "instructions" in app:
             continue
-        wanted = {(w, v) for w in app["workloads"] for v in (*app["variants"], COPY)}
         first = counts[name].get(0, Counter())
         for block, found in (counts[name] or {0: first}).items():
-            if found.keys() != wanted or found != first:
+            timed = {run["settings"]["baseline"], COPY, *race.timed(app, block)}
+            wanted = {(w, v) for w in app["workloads"] for v in timed}
+            if found.keys() != wanted or any(found[key] != first[key] for key in wanted):
                 what = f"'{path}' lacks timings in block {block} of {name}"
                 raise Failure(what, "restore the file")
 

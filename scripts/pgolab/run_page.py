@@ -268,7 +268,7 @@ def section(
     groups += [g for g in (profile_health(facts), bolt(facts), binaries(facts)) if g]
     return Section(
         name, f"app-{index}", app["about"], headline, verdict, conditions,
-        words.notes(app, facts), drawn, groups,
+        [*words.notes(app, facts), *words.recommendation(app)], drawn, groups,
     )  # fmt: skip
 
 

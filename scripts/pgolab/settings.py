@@ -4,6 +4,7 @@ import argparse
 from dataclasses import dataclass
 
 from pgolab import units
+from pgolab.errors import Failure
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Settings:
     layouts: int
     metric: str
     aslr: bool
+    race: bool = False
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
@@ -24,11 +26,15 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     for name in ("baseline", "precision", "budget", "min-effect", "layouts", "metric", "aslr"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--timeout", required=True)
+    parser.add_argument("--race", default="no")
 
 
 def parse(args: argparse.Namespace) -> Settings:
     """The settings as numbers; Failure names the one that makes no sense."""
     units.seconds("TIMEOUT", args.timeout)
+    race = units.choice("RACE", args.race, ("yes", "no")) == "yes"
+    if race and args.metric == "instructions":
+        raise Failure("RACE is 'yes' and METRIC 'instructions'", "a race is one of time")
     return Settings(
         baseline=args.baseline,
         precision=units.fraction("PRECISION", args.precision),
@@ -37,4 +43,5 @@ def parse(args: argparse.Namespace) -> Settings:
         layouts=units.count("LAYOUTS", args.layouts),
         metric=units.choice("METRIC", args.metric, ("time", "instructions")),
         aslr=units.choice("ASLR", args.aslr, ("yes", "no")) == "yes",
+        race=race,
     )

@@ -51,20 +51,23 @@ def tables(first: Column, columns: list[Column], left: frozenset[str] = frozense
 def speedups(app: dict[str, Any]) -> list[Table]:
     """Speedups with verdicts, spread between layouts, text size, CPU time of the build.
 
-    The build of a variant with a profile is given as its own plus that of the training.
+    The build of a variant with a profile is given as its own plus that of the training. After a
+    race, with its long names, they are one figure, and the spread is left out.
     """
-    headers = ("speedup", "verdict", "layouts", "text", "build")
+    raced = bool(app.get("race"))
+    headers = ("speedup", "verdict", *([] if raced else ["layouts"]), "text", "build")
     columns: list[Column] = [[header] for header in headers]
     for result in app["variants"].values():
         own, training = words.building_s(result["costs"])
         spread = result.get("layout_spread")
         cells: Column = [
             words.times(result),
-            Text(result["verdict"], COLOURS.get(result["verdict"], "")),
-            words.percent(spread["sd"]) if spread else "",
+            Text(words.verdict(result), COLOURS.get(words.verdict(result), "")),
+            *([] if raced else [words.percent(spread["sd"]) if spread else ""]),
             words.quantity(result["costs"]["text_bytes"], "B"),
-            f"{own:.1f}" + (f"+{training:.1f} s" if training else " s"),
-        ]
+            f"{own + training:.1f} s" if raced
+            else f"{own:.1f}" + (f"+{training:.1f} s" if training else " s"),
+        ]  # fmt: skip
         for column, cell in zip(columns, cells):
             column.append(cell)
     return tables(["variant", *app["variants"]], columns, frozenset(["verdict"]))
@@ -110,3 +113,5 @@ def show(
     for line in words.notes(app, facts):
         to.print(f"note: {line}")
     to.print(words.sentence(name, app, summary))
+    for line in words.recommendation(app):
+        to.print(line)

@@ -156,8 +156,39 @@ def delta(summary: dict[str, Any]) -> float:
     return float(max(summary["min_effect"], summary["aa_floor"] or 0.0))
 
 
+def verdict(result: dict[str, Any]) -> str:
+    """A variant's verdict, or the block at which a race dropped it."""
+    return f"dropped at {result['dropped_at']}" if "dropped_at" in result else str(result["verdict"])
+
+
+def recommendation(app: dict[str, Any]) -> list[str]:
+    """What a race ends in: names of variants, with what makes them worth it; else nothing."""
+    if "recommendation" not in app:
+        return []
+    found, raced = app["recommendation"], app["race"]
+    lines = []
+    if raced:
+        lines.append(
+            f"Of {len(app['variants']) - 1} variants {len(raced['dropped'])} were dropped as"
+            f" clearly slower than the best. {raced['winner']} won and was measured again, with"
+            f" {raced['runner_up']}, in the blocks from {raced['confirmed_from']} on, which alone"
+            " give the figures of these two."
+        )
+    lines += [
+        f"fastest: {found['fastest']}",
+        f"cheapest within noise of it: {found['cheapest']}",
+        "no other variant is as fast, as quickly built and as small as any of these:",
+    ]
+    for point in found["pareto"]:
+        text, build = quantity(point["text_bytes"], "B"), f"{point['build_cpu_s']:.1f} s"
+        lines.append(f"  {point['variant']:32} {point['speedup']:.3f} {build:>9} {text:>8}")
+    return lines
+
+
 def best_variant(app: dict[str, Any], baseline: str) -> str | None:
     """The fastest variant; None where there is only the baseline."""
+    if "recommendation" in app and app["recommendation"]["fastest"] != baseline:
+        return str(app["recommendation"]["fastest"])
     others = {v: float(r["speedup"]) for v, r in app["variants"].items() if v != baseline}
     return max(others, key=lambda v: others[v]) if others else None
 
