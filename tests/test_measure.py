@@ -303,7 +303,7 @@ def test_two_runs_at_once_do_not_time_at_once(new_project: Callable[[str], Proje
         assert all(e <= start or end <= s for s, e in blocks[1])
 
 
-LONG = ("BUDGET=8s", "LAYOUTS=2", "PRECISION=0.01%")
+LONG = ("BUDGET=12s", "LAYOUTS=2", "PRECISION=0.01%")
 
 
 def hidden(project: Project) -> list[Path]:
@@ -346,7 +346,7 @@ def test_the_same_command_goes_on_after_each_kill_and_loses_no_block(
     command = ("report", APP, "VARIANTS=o3 os", *LONG, race)
     project.ok("verify", APP, "VARIANTS=o3 os", *LONG)
     kept: list[str] = []
-    for blocks in (1, 3, 5):
+    for blocks in (1, 2, 4):
         lines = kill_in_a_block(project, blocks, *command)
         assert visible(project) == []
         assert complete(lines)[: len(kept)] == kept
@@ -364,7 +364,7 @@ def test_the_same_command_goes_on_after_each_kill_and_loses_no_block(
     assert len(facts["resumed"]) == 3
     measured_s = sum({r["block"]: float(r["block_s"]) for r in rows(run)}.values())
     # Half of the budget, where others disturb most blocks.
-    assert 0.4 * 8 <= measured_s + facts["apps"]["tiny"]["scaling_s"] <= 8
+    assert 0.4 * 12 <= measured_s + facts["apps"]["tiny"]["scaling_s"] <= 12
     assert (run / "summary.json").is_file()
 
 
