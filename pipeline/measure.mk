@@ -8,4 +8,5 @@ measure-settings = --baseline=$(BASELINE) --precision=$(call q,$(PRECISION)) --b
     --aslr=$(call q,$(ASLR)) --timeout=$(call q,$(TIMEOUT)) --race=$(call q,$(RACE))
 
 measure = $(python) scripts/measure.py $(measure-settings) --apps $(app-names) --variants $(variants) \
-    --clang $(clang) --lock $(lock)$(if $(filter measure,$(goal)),, --unreported)
+    --clang $(clang) --lock $(lock)$(if $(filter measure,$(goal)),, --unreported)$(foreach v,$(if $(filter \
+    matrix,$(goal)),$(left-out)), --note $(call q,$v is left out: this machine has no $(call lacking,$v)))

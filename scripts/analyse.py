@@ -193,6 +193,8 @@ def analyse_app(
             w: per_workload(views[variant], variant, i, baseline, app, delta)
             for i, w in enumerate(blocks.workloads)
         }
+    if "text_pages" in app:
+        summary["text_pages"] = app["text_pages"]
     if settings.get("race"):
         summary["race"] = app.get("race")
         summary["recommendation"] = recommend.of_app(summary["variants"], app, views, baseline)

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from pgolab import errors, facts, files, instructions, judge, layouts, lock, manifest, record
-from pgolab import runner, settings, unfinished
+from pgolab import runner, settings, text_pages, unfinished
 from pgolab.bench import LONG_FACTOR, Bench
+from pgolab.manifest import Workload
 from pgolab.progress import Progress
 from pgolab.record import COPY, Journal, Sample
 from pgolab.settings import Settings
@@ -109,6 +110,30 @@ def count_app(bench: Bench) -> dict[str, Any]:
     }
 
 
+def count_pages(bench: Bench, llvm_bin: Path) -> dict[str, Any]:
+    """Pages of code that each variant touches on each workload at scale 1, where that is asked.
+
+    It is when one of them orders its functions for start-up.
+    """
+    if not any("startup" in variant.split("-") for variant in bench.variants):
+        return {}
+    return {
+        "text_pages": {
+            variant: {one.name: pages_of(bench, one, variant, llvm_bin) for one in bench.workloads}
+            for variant in bench.variants
+        }
+    }
+
+
+def pages_of(bench: Bench, one: Workload, variant: str, llvm_bin: Path) -> int | None:
+    """None for a workload whose command does not begin with the program."""
+    name = bench.names[variant, 0]
+    command = one.command(name, 1)
+    if command[0] != name:
+        return None
+    return text_pages.touched(bench.work / name, command[1:], bench.work, llvm_bin, one.label)
+
+
 def start(args: argparse.Namespace, chosen: Settings, work: str) -> tuple[Path, dict[str, Any]]:
     """The hidden directory of this work and its run.json: an unfinished one, or a new one."""
     results = Path("results")
@@ -160,7 +185,8 @@ def measure(args: argparse.Namespace, chosen: Settings, where: Path, run: dict[s
                     save()
                 seed = [run["seed"], number]
                 found = time_app(bench, app, seed, args.lock, progress, journal)
-            run["apps"][name] = app | found
+                found |= count_pages(bench, args.clang.parent)
+            run["apps"][name] = app | found | {"notes": args.note}
             save()
             shutil.rmtree(where / unfinished.BENCH)
             progress.say(name, "done")
@@ -175,6 +201,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--apps", nargs="+", default=[])
     parser.add_argument("--variants", nargs="+", default=[])
     parser.add_argument("--clang", type=Path)
+    parser.add_argument("--note", action="append", default=[], help="what a reader should know")
     parser.add_argument("--lock", help="the file or directory that builds lock together")
     args = parser.parse_args(argv)
     chosen = settings.parse(args)

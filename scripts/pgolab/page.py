@@ -55,7 +55,7 @@ def number(value: float | None, shown: str) -> Cell:
 def verdict(result: dict[str, Any]) -> Cell:
     order = ("faster", "same", "inconclusive", "slower", "baseline")
     word = result["verdict"]
-    return Cell(f"{words.MARKS[word]} {word}", order.index(word), word)
+    return Cell(f"{words.MARKS[word]} {words.verdict(result)}", order.index(word), word)
 
 
 def facts(caption: str, found: dict[str, object]) -> Table:

@@ -141,6 +141,8 @@ def notes(app: dict[str, Any], facts: dict[str, Any]) -> list[str]:
             f" {percent(links / building)} of all building; in the column 'layouts' is the"
             " standard deviation of the ratio between them"
         )
+    if "text_pages" in app:
+        found.append(f"pages of code touched at scale 1: {text_pages(app['text_pages'])}")
     long = app["long_runs"]
     if long and not long["holds"]:
         short = app["variants"][long["variant"]]
@@ -151,6 +153,12 @@ def notes(app: dict[str, Any], facts: dict[str, Any]) -> list[str]:
     return found
 
 
+def text_pages(counted: dict[str, dict[str, int | None]]) -> str:
+    """'o2 12 and 9, o2-startup 8 and 8': of each variant, on each workload that can be counted."""
+    each = {v: [str(n) for n in pages.values() if n is not None] for v, pages in counted.items()}
+    return ", ".join(f"{v} {listed(pages) or '–'}" for v, pages in each.items())
+
+
 def delta(summary: dict[str, Any]) -> float:
     """The smallest effect that counts, as a share."""
     return float(max(summary["min_effect"], summary["aa_floor"] or 0.0))
@@ -158,7 +166,9 @@ def delta(summary: dict[str, Any]) -> float:
 
 def verdict(result: dict[str, Any]) -> str:
     """A variant's verdict, or the block at which a race dropped it."""
-    return f"dropped at {result['dropped_at']}" if "dropped_at" in result else str(result["verdict"])
+    if "dropped_at" in result:
+        return f"dropped at {result['dropped_at']}"
+    return str(result["verdict"])
 
 
 def recommendation(app: dict[str, Any]) -> list[str]:
