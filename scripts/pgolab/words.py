@@ -9,7 +9,7 @@ PROFILES = {"pgo": "PGO", "cspgo": "context-sensitive PGO", "sample": "sample-ba
 LTO = {"thin": "ThinLTO", "full": "full LTO"}
 LATER = {
     "startup": "startup ordering", "bolt": "BOLT", "unity": "a unity build",
-    "native": "-march=native",
+    "native": "-march=native", "inline100": "less inlining", "inline500": "more inlining",
 }  # fmt: skip
 # In the order in which they are said; of a group, a variant has one.
 GROUPS = (LEVELS, PROFILES, LTO)
