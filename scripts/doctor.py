@@ -467,7 +467,7 @@ SECTIONS: dict[str, list[Check]] = {
     "programs": [partial(program, tool=tool) for tool in TOOLS],
     "Python": [interpreter,
                partial(modules, names=RUN_MODULES, absent="error", purpose="running"),
-               partial(modules, names=["pytest", "hypothesis"], absent="warning",
+               partial(modules, names=["pytest", "hypothesis", "jsonschema"], absent="warning",
                        purpose="make test"),
                first_python],
     "machine": [disk, memory, cpus, virtualization,
