@@ -190,8 +190,55 @@ def check_samples(path: Path, samples: Iterable[Sample], run: dict[str, Any]) ->
                 raise Failure(what, "restore the file")
 
 
+# What a reader relies on: the keys at each place of run.json, * being any name. The whole is
+# docs/schemas/run-1.json, which requires more.
+KEYS: dict[str, tuple[str, ...]] = {
+    "": (
+        "schema", "run", "settings", "seed", "git_commit", "toolchain", "machine", "apps",
+    ),
+    "settings": (
+        "baseline", "precision", "budget_s", "min_effect", "layouts", "metric", "aslr", "aa_floor",
+    ),
+    "apps.*": ("about", "layouts", "pinned_cpu", "workloads", "variants", "profiles"),
+    "apps.*.workloads.*": ("command", "scale", "work"),
+    "apps.*.variants.*": (
+        "sha256", "file_bytes", "sections", "layouts", "relinks", "profiles", "build_cpu_s",
+        "build_peak_rss_bytes",
+    ),
+    "apps.*.variants.*.relinks": ("layouts", "wanted", "wall_s", "cpu_s"),
+    "apps.*.profiles.*": ("sha256", "workloads", "instrumented"),
+    "apps.*.profiles.*.workloads.*": ("wall_s",),
+    "apps.*.profiles.*.instrumented": ("build_cpu_s", "build_peak_rss_bytes"),
+}  # fmt: skip
+
+
+def places(run: Any, pattern: str) -> list[tuple[str, Any]]:
+    """The values at a place of KEYS, each with its path; None where there is none."""
+    found = [("", run)]
+    for part in pattern.split(".") if pattern else []:
+        inner = []
+        for path, value in found:
+            known = value if isinstance(value, dict) else {}
+            for name in known if part == "*" else [part]:
+                inner.append((f"{path}.{name}".lstrip("."), known.get(name)))
+        found = inner
+    return found
+
+
+def check_keys(path: Path, run: Any) -> None:
+    """Failure that names the first key that a reader relies on and that is not there."""
+    for pattern, keys in KEYS.items():
+        for place, value in places(run, pattern):
+            for key in keys:
+                if not isinstance(value, dict) or key not in value:
+                    raise Failure(
+                        f"'{path}' has no '{f'{place}.{key}'.lstrip('.')}'",
+                        "restore the file; docs/schemas/run-1.json says what a run holds",
+                    )
+
+
 def read_run(directory: Path) -> dict[str, Any]:
-    """run.json of a run; Failure when there is none or it is of another major version."""
+    """run.json of a run; Failure when it is none, lacks a key or is of another major version."""
     path = directory / "run.json"
     if not path.is_file():
         raise Failure(f"there is no run in '{directory}'", "a run is a directory results/<run-id>")
@@ -200,6 +247,12 @@ def read_run(directory: Path) -> dict[str, Any]:
         schema = run["schema"]
     except (ValueError, KeyError, TypeError) as error:
         raise Failure(f"'{path}' is not a run: {error}", "restore the file") from None
-    if schema != SCHEMA:
-        raise Failure(f"'{path}' has the schema '{schema}', not '{SCHEMA}'", "use a newer pgolab")
+    name, _, version = str(schema).partition("/")
+    if f"{name}/{version.split('.')[0]}" != SCHEMA:
+        known = name == SCHEMA.partition("/")[0] and version.split(".")[0].isdecimal()
+        raise Failure(
+            f"'{path}' has the schema '{schema}', not '{SCHEMA}'",
+            "a newer pgolab wrote it: use that one" if known else "is it a run's run.json?",
+        )
+    check_keys(path, run)
     return dict(run)
