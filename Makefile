@@ -41,6 +41,12 @@ ASLR := yes
 TIMEOUT := 300s
 #: commands that a build runs at once (default: the CPUs)
 JOBS :=
+#: the variant that `make recipe` exports
+VARIANT :=
+#: of a recipe: sh (default), make, cmake, meson, autotools, dockerfile, debian, github, gitlab
+FORMAT :=
+#: the file that a recipe is written to (default: standard output)
+OUT :=
 #: a run to report again: results/<run-id>
 RUN :=
 #: a directory of techniques of your own, files NAME.mk
@@ -68,6 +74,9 @@ ifneq ($(goal),)
 include pipeline/build.mk
 include pipeline/train.mk
 include pipeline/verify.mk
+endif
+ifneq ($(filter recipe prove,$(goal)),)
+include pipeline/recipe.mk
 endif
 
 help: ## this overview
@@ -107,6 +116,11 @@ costs: $(verified) ## build VARIANTS alone, one command at a time: what each cos
 	@$(python) scripts/costs.py --apps $(app-names) --variants $(variants) --baseline $(BASELINE) --llvm-bin $(llvm-bin)
 measure: $(verified) ## time the variants, without a report
 	@$(measure)
+
+recipe: $(recipe-needs) ## what to put into your own build: APP in VARIANT, as FORMAT
+	@$(recipe)
+prove: $(recipe-needs) ## run recipes of APP in VARIANTS elsewhere: do they make the same bytes?
+	@$(prove)
 
 calibrate: $(verified) ## how often this machine cries wolf, and the smallest change it sees
 	@$(calibrate)

@@ -15,12 +15,13 @@ $(foreach g,$(goals),$(if $(findstring /,$g)$(filter $g,$(targets)),,\
 
 # What the goal needs: apps, and for each of them variants.
 sample-apps := $(patsubst sample-apps/%/app.mk,%,$(sort $(wildcard sample-apps/*/app.mk)))
-staged := pgo lto matrix tune build train profile-export verify measure costs calibrate $(if $(RUN),,report)
+staged := pgo lto matrix tune build train profile-export verify measure costs recipe prove calibrate $(if $(RUN),,report)
 goal := $(filter $(staged),$(goals))
 apps-matrix = $(or $(APPS),$(sample-apps))
 apps-calibrate := pipeline/calibration
 apps := $(or $(apps-$(goal)),$(APP))
 with = $(call nearest-variant,$(BASELINE)-$1)
+recipe-formats := $(patsubst pipeline/recipes/%.in,%,$(sort $(wildcard pipeline/recipes/*.in)))
 standard-variants := o2 o3 o2-thin o2-full o2-pgo o2-pgo-thin o2-pgo-full o2-cspgo-thin o2-pgo-thin-bolt
 variants-pgo = $(BASELINE) $(if $(LTO),$(call with,$(LTO))) $(call with,pgo) $(if $(LTO),$(call with,pgo-$(LTO)))
 variants-lto = $(BASELINE) $(call with,thin) $(call with,full)
@@ -28,6 +29,7 @@ left-out := $(if $(VARIANTS),,$(foreach v,$(standard-variants),$(if $(call lacki
 variants-matrix = $(BASELINE) $(or $(VARIANTS),$(filter-out $(left-out),$(standard-variants)))
 variants-tune = $(BASELINE) $(or $(VARIANTS),$(tune-variants))
 variants-calibrate := o2 o2-rebuilt o2-slower1 o2-slower2 o2-slower5
+variants-recipe = $(BASELINE) $(VARIANT)
 variants-other = $(BASELINE) $(or $(VARIANTS),$(call with,pgo))
 
 # What `make tune` starts from: profiles by link modes; the levels alone; and every other technique of
@@ -78,9 +80,17 @@ $(foreach c,$$ $(hash) %,$(if $(findstring $c,$(CURDIR)),$(call fail,\
 $(if $(strip $(apps)),,$(call fail,'make $(goal)' needs an app,make $(goal) APP=parser ('make list' shows all)))
 $(if $(filter-out matrix,$(goal)),$(if $(word 2,$(apps)),$(call fail,\
     the path '$(APP)' has a space in it,Make cannot handle that: move the app)))
-$(foreach v,$(BASELINE) $(VARIANTS),$(if $(strip $(call check-variant,$v)),))
-variants := $(call unique,$(variants-$(or $(filter pgo lto matrix tune calibrate,$(goal)),other)))
-$(if $(filter-out build train profile-export verify costs,$(goal)),$(if $(word 2,$(variants)),,$(call fail,\
+$(foreach v,$(BASELINE) $(VARIANTS) $(VARIANT),$(if $(strip $(call check-variant,$v)),))
+$(if $(filter recipe,$(goal)),$(if $(filter 1,$(words $(VARIANT))),,$(call fail,\
+    'make recipe' needs one variant,make recipe APP=parser VARIANT=o2-pgo-thin FORMAT=make)))
+$(if $(and $(filter recipe prove,$(goal)),$(PROFILE)),$(call fail,\
+    'make $(goal)' takes no PROFILE,a recipe trains by itself))
+$(foreach f,$(if $(filter recipe,$(goal)),$(or $(FORMAT),sh),$(if $(filter prove,$(goal)),$(FORMAT))),$(if $(filter \
+    $f,$(recipe-formats)),,$(call fail,no recipe format '$f',$(call nearest,$f,$(recipe-formats)))))
+$(foreach v,$(if $(filter recipe,$(goal)),$(VARIANT),$(if $(filter prove,$(goal)),$(VARIANTS))),$(if $(filter gcc,$(call \
+    undashed,$v)),$(call fail,there is no recipe for '$v',recipes are for Clang: leave the gcc- away)))
+variants := $(call unique,$(variants-$(or $(filter pgo lto matrix tune calibrate recipe,$(goal)),other)))
+$(if $(filter-out build train profile-export verify costs recipe prove,$(goal)),$(if $(word 2,$(variants)),,$(call fail,\
     there is nothing to compare with '$(BASELINE)',name other variants in VARIANTS= or another BASELINE=)))
 $(if $(PROFILE),$(if $(strip $(foreach v,$(variants),$(if $(filter gcc,$(call undashed,$v)),,$(filter pgo,$(call undashed,$v))))),,\
     $(call fail,PROFILE is given and none of '$(variants)' uses it,it is for variants with pgo: VARIANTS=o2-pgo)))

@@ -18,7 +18,7 @@ CPPFLAGS = -I.
 CFLAGS = -O2 -Wall
 
 tiny: main.o lib/step.o
-	$(CC) -o $@ $^
+\t$(CC) -o $@ $^
 
 PGO_PROGRAM := tiny
 PGO_SOURCES := main.c lib/step.c
@@ -249,7 +249,8 @@ def test_what_cannot_work_is_an_error_of_cmake(
     team: Team, options: list[str], edit: str, message: str
 ) -> None:
     if edit:
-        team.change("CMakeLists.txt", CMAKELISTS[CMAKELISTS.index("pgo_train"):], f"pgo_train({edit})")
+        old = CMAKELISTS[CMAKELISTS.index("pgo_train"):]
+        team.change("CMakeLists.txt", old, f"pgo_train({edit})")
     done = team.run("cmake", "-G", "Ninja", "-B", "b", *options)
     if done.returncode == 0:
         done = team.run("cmake", "--build", "b", "--target", "pgo-train")

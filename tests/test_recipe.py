@@ -1,0 +1,184 @@
+"""Exported recipes: run elsewhere, each makes the very bytes that pgolab built."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import prove
+import pytest
+import recipe
+import yaml
+from conftest import ROOT, Project, copy_project
+
+from pgolab import manifest
+
+VARIANTS = ("o2-thin", "o2-pgo", "o2-pgo-thin", "o2-pgo-full", "o2-cspgo-thin")
+FORMATS = sorted(path.stem for path in (ROOT / "pipeline/recipes").glob("*.in"))
+LLVM_BIN = max(Path("/usr/lib").glob("llvm-*/bin/clang")).parent
+GENERATE = """\
+import pathlib, sys
+pathlib.Path(sys.argv[1], "seed.txt").write_text("3")
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose app has all that a recipe has to say, built in all variants.
+
+    ThinLTO gives its static table a name that depends on how its source is called.
+    """
+    made = copy_project(tmp_path_factory.mktemp("recipe") / "pgolab")
+    app = made.app()
+    step = (app / "step.c").read_text()
+    table = '#include <assert.h>\n\nstatic unsigned table[256] = {2, 3};\n\nunsigned step('
+    step = step.replace("unsigned step(", table).replace("kind * FACTOR", "table[kind]++ * FACTOR")
+    (app / "step.c").write_text(step.replace("kind / 3", "kind / 3 + (assert(state), 0)"))
+    (app / "generate.py").write_text(GENERATE)
+    text = (app / "app.mk").read_text().replace("-std=c11", "-std=c11 -g -DNAME='\"a $$b\"'")
+    text += "app.ldlibs := -lm\napp.generate = $(PYTHON) $(app.dir)/generate.py $(app.inputs)\n"
+    text += "train.made = $(BIN) $(SCALE) $(app.inputs)/seed.txt\n"
+    (app / "app.mk").write_text(text.replace("$$b", "b"))
+    return made
+
+
+def export(project: Project, variant: str, chosen: str) -> str:
+    return project.ok("recipe", "APP=apps/tiny", f"VARIANT={variant}", f"FORMAT={chosen}")
+
+
+PROOFS = [
+    (VARIANTS, ("sh", "make", "cmake", "meson")),
+    (("o3-unity-pgo", "o2-nopie-pgo-full-startup"), ("sh", "make")),
+    (("o2-cspgo-thin",), ("autotools", "debian")),
+]
+
+
+@pytest.mark.parametrize("variants, formats", PROOFS)
+def test_recipes_make_the_binaries_that_were_measured(
+    project: Project, variants: tuple[str, ...], formats: tuple[str, ...]
+) -> None:
+    asked = ("APP=apps/tiny", f"VARIANTS={' '.join(variants)}", f"FORMAT={' '.join(formats)}")
+    rows = project.ok("prove", *asked).splitlines()[2:]
+    assert [row.count("identical") for row in rows] == [len(formats)] * len(variants)
+
+
+def test_each_format_can_be_proved() -> None:
+    assert sorted(prove.WAYS) == FORMATS
+
+
+def test_another_binary_is_found_out(project: Project) -> None:
+    asked = ("APP=apps/tiny", "VARIANTS=o1-unity", "FORMAT=sh meson")
+    assert "| `o1-unity` | identical | – |" in project.ok("prove", *asked)
+    binary = project.root / "build/tiny/o1-unity/tiny"
+    binary.write_bytes(binary.read_bytes() + b"\0")
+    done = project.make("prove", *asked)
+    assert done.returncode != 0 and "| `o1-unity` | differs | – |" in done.stdout
+
+
+def run(text: str, project: Project, where: Path) -> subprocess.CompletedProcess[str]:
+    """Runs an sh recipe in a copy of the app."""
+    shutil.copytree(project.root / "apps/tiny", where, dirs_exist_ok=True)
+    return subprocess.run(["sh", "-c", text], cwd=where, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("old, new, message", [
+    ("train pgo one ./train", "train pgo one true", "no profile was recorded by: true"),
+    ("./train 1", "./train 1 2 3", ""),
+    ('ln -sf "../$1/tiny"', 'echo "$1"; ln -sf "../$1/tiny"', "does not print what it prints"),
+    ("compile o2-pgo ", "echo 'int main(void) { return 1; }' >$here/main.c; compile o2-pgo ",
+     "[-Werror,-Wbackend-plugin]"),
+])  # fmt: skip
+def test_a_recipe_ends_where_something_is_wrong(
+    project: Project, tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    text = export(project, "o2-pgo", "sh")
+    assert old in text
+    done = run(text.replace(old, new), project, tmp_path)
+    assert done.returncode != 0 and not (tmp_path / "tiny").exists()
+    assert message in done.stderr
+
+
+def test_services_run_the_sh_recipe(project: Project) -> None:
+    plain = export(project, "o2-cspgo-thin", "sh")
+    for chosen in ("dockerfile", "github", "gitlab"):
+        script = prove.WAYS[chosen].script(export(project, "o2-cspgo-thin", chosen))
+        assert script.strip() == plain.strip(), chosen
+
+
+def test_the_shell_of_a_recipe_is_clean(project: Project) -> None:
+    text = export(project, "o2-cspgo-thin", "sh")
+    done = subprocess.run(["shellcheck", "-"], input=text, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_workflow_has_the_least_permissions_and_pinned_actions(project: Project) -> None:
+    workflow = yaml.safe_load(export(project, "o2-pgo", "github"))
+    assert workflow["permissions"] == {"contents": "read"}
+    used = [s["uses"] for j in workflow["jobs"].values() for s in j["steps"] if "uses" in s]
+    assert len(used) == 2 and all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", u) for u in used)
+
+
+@pytest.mark.parametrize("chosen", FORMATS)
+def test_nothing_of_the_project_s_place_is_in_a_recipe(
+    project: Project, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.root)
+    app = manifest.load(Path("build/tiny/manifest"))
+    text = recipe.export(Path("build/tiny/o2-cspgo-thin/recipe"), app, LLVM_BIN, chosen)
+    assert str(project.root) not in text and "python3 app/generate.py" in text
+
+
+def test_out_is_written_and_an_sh_recipe_can_be_run(project: Project) -> None:
+    arguments = ("APP=apps/tiny", "VARIANT=o2-pgo", "OUT=made/it.sh")
+    assert project.ok("recipe", *arguments) == ""
+    assert os.access(project.root / "made/it.sh", os.X_OK)
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["VARIANT=o2-pgo", "FORMAT=cmke"], "no recipe format 'cmke'"),
+    (["VARIANT="], "'make recipe' needs one variant"),
+    (["VARIANT=o2-pgo o3"], "'make recipe' needs one variant"),
+    (["VARIANT=o2-pog"], "no technique 'pog' in the variant 'o2-pog'"),
+    (["VARIANT=gcc-o2-pgo"], "there is no recipe for 'gcc-o2-pgo'"),
+])  # fmt: skip
+def test_what_has_no_recipe_is_refused(
+    project: Project, arguments: list[str], message: str
+) -> None:
+    assert message in project.error("recipe", "APP=apps/tiny", *arguments)
+
+
+@pytest.mark.parametrize("variant, chosen, message", [
+    ("o1-unity", "meson", "'meson' has no word for merging the sources"),
+    ("o1-startup", "cmake", "'cmake' has no word for linking objects a second time"),
+])  # fmt: skip
+def test_what_a_format_cannot_say_is_refused(
+    project: Project, variant: str, chosen: str, message: str
+) -> None:
+    project.ok("recipe", "APP=apps/tiny", f"VARIANT={variant}")
+    asked = ("APP=apps/tiny", f"VARIANT={variant}", f"FORMAT={chosen}")
+    assert message in project.error("recipe", *asked)
+
+
+def test_a_source_in_a_subdirectory_is_refused_by_meson_alone(project: Project) -> None:
+    app = project.app("nested")
+    (app / "lib").mkdir()
+    for name in ("step.c", "step.h"):
+        (app / name).rename(app / "lib" / name)
+    (app / "main.c").write_text((app / "main.c").read_text().replace("step.h", "lib/step.h"))
+    text = (app / "app.mk").read_text()
+    (app / "app.mk").write_text(text.replace("*.c)", "*.c $(app.dir)/lib/*.c)"))
+    arguments = ("APP=apps/nested", "VARIANT=o2-thin")
+    project.ok("recipe", *arguments)
+    assert "cannot compile 'lib/step.c'" in project.error("recipe", *arguments, "FORMAT=meson")
+    asked = ("APP=apps/nested", "VARIANTS=o2-thin", "FORMAT=cmake meson")
+    assert "| `o2-thin` | identical | – |" in project.ok("prove", *asked)
+
+
+@pytest.mark.parametrize("words, spelt", [
+    (["a b", "@HERE@=."], "'a b' \"$PWD\"=."),
+    (["-I@HERE@/x y"], "'-I'\"$PWD\"'/x y'"),
+    (["$x"], "'$x'"),
+])
+def test_words_are_quoted_for_a_shell(words: list[str], spelt: str) -> None:
+    assert recipe.shell(words, "$PWD", "$PWD") == spelt
