@@ -6,7 +6,6 @@
 #   build.NAME.kept             the native object that its link leaves, where others are linked from that
 #   build.NAME.objects          the build whose objects it is linked from, where not its own
 #   profile.NAME.file, .build   a profile, and the build that it is taken from
-#   build.NAME.runtime          a file of pipeline/runtime/ that is linked into it
 #   profile.NAME.first          the profile that is merged into it
 #   profile.NAME.trainer        the script that takes it
 #   post                        the script that makes the binary from the linked one
@@ -18,8 +17,7 @@ recipe-line = $(if $(strip $2),$1 = $(strip $2)$(nl))
 recipe-build = $(if $3,$(call recipe-line,build.$2.link,$($1/$3/link) $4)$(call recipe-line,build.$2.objects,$3),$(call \
     recipe-line,build.$2.compile,$($1/$2/compile))$(call recipe-line,build.$2.link,$($1/$2/link) $(if $(recipe-kept),$(call \
     variant-flags,keep,$1,$2)))$(call recipe-line,build.$2.kept,$(recipe-kept))$(call \
-    recipe-line,build.$2.merged,$(if $(filter one-module,$($1/$2/units)),yes))$(call \
-    recipe-line,build.$2.runtime,$($1/$2/runtime)))
+    recipe-line,build.$2.merged,$(if $(filter one-module,$($1/$2/units)),yes)))
 recipe-kept = $(if $(filter $2,$(call stem,$(described))),$(if $(filter-out $2,$(described)),$(call variant-flags,kept,$1,$2)))
 
 # $(call recipe-training,APP,TECHNIQUE,VARIANT): the build that is trained for TECHNIQUE, and the profile.

@@ -174,20 +174,22 @@ def flags(words: Sequence[str], here: str, profiles: str) -> str:
     return f'"SHELL:{text}"'.replace(HERE, here).replace(PROFILES, profiles)
 
 
-def check(
-    chosen: str, lines: dict[str, str], builds: dict[str, Build], sources: Sequence[str]
-) -> None:
-    """NoRecipe where a format cannot say what a variant needs; sources: headers too."""
-    variant = lines["variant"]
-    unknown = [lines["post"]] if "post" in lines else []
-    for key, value in lines.items():
-        if key.endswith(".runtime") or (key.endswith(".trainer") and value != "scripts/train.py"):
-            unknown.append(value)
-    if unknown:
+def check_known(lines: dict[str, str]) -> None:
+    """NoRecipe where a variant is trained or finished by a script that no template speaks of."""
+    trainers = [value for key, value in lines.items() if key.endswith(".trainer")]
+    unknown = [value for value in trainers if value != "scripts/train.py"]
+    if "post" in lines or unknown:
         raise NoRecipe(
-            f"there is no recipe for '{variant}': it takes {unknown[0]}",
+            f"there is no recipe for '{lines['variant']}':"
+            f" it takes {unknown[0] if unknown else lines['post']}",
             "recipes have PGO by Clang's instrumentation, LTO, and what only needs other flags",
         )
+
+
+def check_format(
+    chosen: str, variant: str, builds: dict[str, Build], sources: Sequence[str]
+) -> None:
+    """NoRecipe where a format cannot say what a variant needs; sources: headers too."""
     if chosen in ONE_BY_ONE and any(b.merged for b in builds.values()):
         raise NoRecipe(
             f"'{chosen}' has no word for merging the sources into one module, as '{variant}' does",
@@ -227,9 +229,10 @@ def export(description: Path, app: Manifest, llvm_bin: Path, chosen: str) -> str
     variant, baseline = lines["variant"], lines["baseline"]
     sources = lines["sources"].split()
     modules = tuple(f"{source[:-2]}.o" for source in sources)
+    check_known(lines)
     builds = builds_of(lines, modules)
     included = headers(description.parents[1] / baseline, directory)
-    check(chosen, lines, builds, sources + included)
+    check_format(chosen, variant, builds, sources + included)
     profiles = profiles_of(lines, app)
     generate = command(app.generate, "")
     workloads = [command(one, "./program") for one in app.workloads]

@@ -151,13 +151,17 @@ def test_what_has_no_recipe_is_refused(
 @pytest.mark.parametrize("variant, chosen, message", [
     ("o1-unity", "meson", "'meson' has no word for merging the sources"),
     ("o1-startup", "cmake", "'cmake' has no word for linking objects a second time"),
+    ("o1-bolt", "sh", "there is no recipe for 'o1-bolt': it takes scripts/bolt_train.py"),
+    ("o1-sample", "sh", "there is no recipe for 'o1-sample': it takes scripts/sample_train.py"),
 ])  # fmt: skip
 def test_what_a_format_cannot_say_is_refused(
     project: Project, variant: str, chosen: str, message: str
 ) -> None:
-    project.ok("recipe", "APP=apps/tiny", f"VARIANT={variant}")
+    project.ok("build", "APP=apps/tiny", f"VARIANTS={variant}")
     asked = ("APP=apps/tiny", f"VARIANT={variant}", f"FORMAT={chosen}")
-    assert message in project.error("recipe", *asked)
+    done = project.make("recipe", *asked)
+    assert done.returncode != 0 and done.stdout == ""
+    assert f"pgolab: {message}" in done.stderr and "\nhint: " in done.stderr
 
 
 def test_a_source_in_a_subdirectory_is_refused_by_meson_alone(project: Project) -> None:
