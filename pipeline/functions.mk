@@ -41,9 +41,11 @@ $1: $(if $(call same,$(call chomp,$(file <$1)),$(call chomp,$($2))),,FORCE)
 	$$(if $$(shell mkdir -p $$(@D)),)$$(file >$$@.tmp,$$($2))@mv $$@.tmp $$@
 endef
 
-# $(call say,VERB,WHAT): the short line that stands for a command; V=1 shows the command instead. The
-# standard output of `make recipe` and `make prove` is what they are for.
-say = @$(if $(V),:,printf '  %-8s %s\n' $1 $2$(if $(filter recipe prove,$(goal)), >&2))
+# Where progress goes: the standard output of `make recipe` and `make prove` is what they are for.
+progress = $(if $(filter recipe prove,$(goal)), >&2)
+
+# $(call say,VERB,WHAT): the short line that stands for a command; V=1 shows the command instead.
+say = @$(if $(V),:,printf '  %-8s %s\n' $1 $2$(progress))
 
 # Starts a command line that V=1 shows.
 quiet := $(if $(V),,@)

@@ -34,7 +34,7 @@ build/$1/$2-train/trained: build/$1/$2-train/source build/$1/$2-train/$1 build/$
     named-files,$1,train) $(if $(wildcard $3),,FORCE)
 	$$(call say,TRAIN,$1/$2)
 	$$(quiet)flock --shared $$(lock) $$(python) $4 --manifest build/$1/manifest --inputs build/$1/inputs \
-	    --binary build/$1/$2-train/$1 --timeout $$(TIMEOUT) --profile $3$(if $5, --first-profile $5)
+	    --binary build/$1/$2-train/$1 --timeout $$(TIMEOUT) --profile $3$(if $5, --first-profile $5)$(progress)
 	@touch $$@
 $3: build/$1/$2-train/trained ;
 profiles += $3
