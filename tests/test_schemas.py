@@ -85,7 +85,8 @@ Edit = Callable[[dict[str, Any]], Any]
     (lambda r: r["apps"]["tiny"].pop("workloads"), "has no 'apps.tiny.workloads'"),
     (lambda r: r["apps"]["tiny"]["workloads"]["steps"].pop("scale"),
      "has no 'apps.tiny.workloads.steps.scale'"),
-    (lambda r: r["apps"]["tiny"]["variants"].update(o2=[]), "has no 'apps.tiny.variants.o2.sha256'"),
+    (lambda r: r["apps"]["tiny"]["variants"].update(o2=[]),
+     "has no 'apps.tiny.variants.o2.sha256'"),
     (lambda r: r["apps"].update(tiny=7), "has no 'apps.tiny.about'"),
 ])  # fmt: skip
 def test_a_run_that_cannot_be_read_is_refused_by_the_name_of_what_is_wrong(
