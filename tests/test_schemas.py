@@ -102,7 +102,8 @@ def test_a_run_that_cannot_be_read_is_refused_by_the_name_of_what_is_wrong(
 
 
 def test_a_newer_minor_version_and_unknown_keys_are_read(real: list[Path], tmp_path: Path) -> None:
-    run = load(real[0] / "run.json") | {"schema": "pgolab.run/1.3", "new": 1}
+    run = load(real[0] / "run.json")
+    run |= {"schema": "pgolab.run/1.3", "new": 1}
     run["apps"]["tiny"]["variants"]["o2"]["new"] = {}
     (tmp_path / "run.json").write_text(json.dumps(run))
     assert record.read_run(tmp_path)["new"] == 1
