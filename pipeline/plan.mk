@@ -81,6 +81,7 @@ $(if $(strip $(apps)),,$(call fail,'make $(goal)' needs an app,make $(goal) APP=
 $(if $(filter-out matrix,$(goal)),$(if $(word 2,$(apps)),$(call fail,\
     the path '$(APP)' has a space in it,Make cannot handle that: move the app)))
 $(foreach v,$(BASELINE) $(VARIANTS) $(VARIANT),$(if $(strip $(call check-variant,$v)),))
+$(if $(and $(VARIANT),$(filter-out recipe,$(goal))),$(call fail,'make $(goal)' takes no VARIANT,did you mean 'VARIANTS'?))
 $(if $(filter recipe,$(goal)),$(if $(filter 1,$(words $(VARIANT))),,$(call fail,\
     'make recipe' needs one variant,make recipe APP=parser VARIANT=o2-pgo-thin FORMAT=make)))
 $(if $(and $(filter recipe prove,$(goal)),$(PROFILE)),$(call fail,\
