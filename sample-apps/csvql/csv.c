@@ -137,20 +137,6 @@ static void read_header(Reader *r, Table *t) {
     }
 }
 
-/* Makes room for one more row. */
-static void extend_cells(const Reader *r, Table *t, size_t *capacity) {
-    if (t->nrows < *capacity)
-        return;
-    size_t rows = *capacity ? 2 * *capacity : 64;
-    if (rows >= UINT32_MAX || rows > SIZE_MAX / sizeof(Value) / t->ncolumns)
-        fail(r->err, r->file, 0, "too many rows");
-    Value *cells = realloc(t->cells, rows * t->ncolumns * sizeof *cells);
-    if (!cells)
-        fail_memory(r->err);
-    t->cells = cells;
-    *capacity = rows;
-}
-
 static void read_row(Reader *r, const Table *t, Value *row) {
     size_t line = r->line, count = 0;
     Value surplus;
@@ -161,24 +147,22 @@ static void read_row(Reader *r, const Table *t, Value *row) {
 }
 
 static void read_rows(Reader *r, Table *t) {
-    for (size_t capacity = 0; r->at < r->end; t->nrows++) {
-        extend_cells(r, t, &capacity);
-        read_row(r, t, &t->cells[t->nrows * t->ncolumns]);
+    size_t size = t->ncolumns * sizeof(Value);
+    for (; r->at < r->end; t->nrows++) {
+        if (!buffer_reserve(&t->rows, size))
+            fail_memory(r->err);
+        read_row(r, t, (Value *)(t->rows.data + t->rows.size));
+        t->rows.size += size;
     }
+    t->cells = (Value *)t->rows.data;
 }
 
 /* ---- types ---- */
 
-static bool is_digit_or(char c, const char *others) {
-    return is_digit(c) || (c && strchr(others, c));
-}
-
 static bool field_number(Value field, Value *number) {
-    bool whole;
-    if (!is_digit_or(field.s[0], "+-.") || !is_digit_or(field.s[field.length - 1], "."))
-        return false;
-    *number = number_prefix(field.s, field.length, &whole);
-    return whole;
+    size_t used;
+    *number = number_prefix(field.s, field.length, &used);
+    return used == field.length && !is_space(field.s[0]);
 }
 
 /* The type of a column; if it is not TEXT, `numbers` has the column's values, integers
@@ -249,7 +233,7 @@ void table_drop_indexes(Table *t) {
 /* Forgets the contents, so that the file can be loaded again. */
 void table_free(Table *t) {
     free(t->columns);
-    free(t->cells);
+    free(t->rows.data);
     free(t->text.data);
     arena_free(&t->indexes);
     *t = (Table){.file = t->file,
@@ -270,12 +254,11 @@ static bool needs_quotes(Value v) {
 
 static void write_quoted(Buffer *out, Value v) {
     buffer_append(out, "\"", 1);
-    const char *s = v.s, *end = v.s + v.length;
-    for (const char *quote; (quote = memchr(s, '"', (size_t)(end - s))); s = quote + 1) {
-        buffer_append(out, s, (size_t)(quote + 1 - s));
-        buffer_append(out, "\"", 1);
+    for (const char *s = v.s; s < v.s + v.length; s++) {
+        if (*s == '"')
+            buffer_append(out, "\"", 1);
+        buffer_append(out, s, 1);
     }
-    buffer_append(out, s, (size_t)(end - s));
     buffer_append(out, "\"", 1);
 }
 

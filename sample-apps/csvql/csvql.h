@@ -2,11 +2,11 @@
 
    The language is a part of SQLite's and means the same: SELECT [DISTINCT], FROM with
    [INNER] JOIN and LEFT JOIN, WHERE, GROUP BY, HAVING, ORDER BY, LIMIT, OFFSET; + - * / %
-   ||, the comparisons, IS, IN (list), BETWEEN, LIKE, AND, OR, NOT, CASE; length, upper,
-   lower, substr, abs, round, coalesce; count, sum, avg, min, max, each with DISTINCT.
-   There are no subqueries. It is stricter in three ways: a column of a grouped query must
-   be in GROUP BY or in an aggregate, text in double quotes is always a name, and ON sees
-   only the tables before it. */
+   ||, the comparisons, IS, IN (list), BETWEEN, LIKE, AND, OR, NOT; count, sum, avg, min,
+   max, each with DISTINCT. There are no subqueries, no other functions and no CASE. It is
+   stricter in three ways: a column of a grouped query must be in GROUP BY or in an
+   aggregate, text in double quotes is always a name, and ON sees only the tables before
+   it. Of a number the first 19 digits count. */
 #ifndef CSVQL_H
 #define CSVQL_H
 
@@ -16,19 +16,23 @@
 #include <stdint.h>
 
 enum {
-    MAX_COLUMNS = 2000, /* of a table, of a result */
-    MAX_DEPTH = 1000,   /* of an expression */
-    MAX_SOURCES = 8,    /* tables in one FROM */
-    NUMBER_SIZE = 32    /* bytes that hold any formatted number */
+    MAX_COLUMNS = 2000,      /* of a table, of a result */
+    MAX_DEPTH = 1000,        /* of an expression */
+    MAX_SOURCES = 8,         /* tables in one FROM */
+    GROUP_ROW = MAX_SOURCES, /* the row that a group is: its keys, then its aggregates */
+    NUMBER_SIZE = 32         /* bytes that hold any formatted number */
 };
 
 /* ---- value.c: errors, memory, values ---- */
 
 #define NO_PLACE SIZE_MAX
 
-/* What went wrong. To fail is to note it here and to jump to the trap, so that no caller
-   has to look whether memory was there or a query made sense. Whoever sets the trap owns
-   all memory: arenas, buffers and tables, which can be freed after a failure. */
+/* What went wrong. Whatever cannot go on calls fail(), which notes it here and jumps to
+   the trap, so that no caller has to look whether memory was there or a query made sense.
+   Who sets the trap (main.c, the fuzz target) owns all that can be left over: tables,
+   arenas and buffers, each of which can be freed at any moment. So between taking
+   anything else, such as an open file, and giving it back nothing may fail. Arenas and
+   buffers know their Error, and through them all modules do. */
 typedef struct Error {
     jmp_buf trap;
     const char *file; /* an error in data, else NULL */
@@ -113,8 +117,9 @@ void buffer_append(Buffer *out, const char *data, size_t size);
 bool text_same(Text a, Text b);
 bool text_is(Text a, const char *b);
 
-Value number_prefix(const char *s, size_t length, bool *whole);
+Value number_prefix(const char *s, size_t length, size_t *used);
 Value value_number(Value v);
+Value value_numeric(Value v);
 double value_to_real(Value v);
 int64_t value_to_int(Value v);
 int value_truth(Value v);
@@ -135,8 +140,9 @@ typedef struct Table {
     const char *file;
     Text name;
     Buffer text; /* the file; cells and column names point into it */
+    Buffer rows;
     Column *columns;
-    Value *cells; /* row by row */
+    Value *cells; /* those of `rows`, row by row */
     size_t ncolumns, nrows;
     Arena indexes;
 } Table;
@@ -184,17 +190,13 @@ bool set_add(Set *set, const Value *tuple, size_t *number);
 
 /* ---- parse.c: SQL text to syntax tree ---- */
 
-/* BETWEEN: value, low, high; IN: value, items…; CASE: (condition, result)…, else;
-   SWITCH, which is CASE with a value: value, (value, result)…, else. */
+/* BETWEEN: value, low, high; IN: value, items… */
 typedef enum Op {
     E_CONSTANT,
     E_STAR,
     E_NAME,
     E_COLUMN,
-    E_KEY,
-    E_CALL,
     E_AGGREGATE,
-    E_PLUS,
     E_ADD,
     E_SUB,
     E_MUL,
@@ -213,9 +215,7 @@ typedef enum Op {
     E_OR,
     E_LIKE,
     E_BETWEEN,
-    E_IN,
-    E_CASE,
-    E_SWITCH
+    E_IN
 } Op;
 
 /* How an operand takes part in a comparison: as it is, as a number, as text. */
@@ -231,14 +231,14 @@ struct Expr {
     uint32_t sources; /* bit set of the tables it reads */
     Affinity affinity;
     Affinity convert;     /* of a right operand: of it and of what it is compared with */
-    size_t source, index; /* E_COLUMN: table and column; E_KEY, E_AGGREGATE: number */
+    size_t source, index; /* E_COLUMN: row and value; E_AGGREGATE: its number */
     unsigned height;
     Op op;
-    bool distinct; /* E_CALL */
+    bool distinct; /* E_AGGREGATE */
     Value value;   /* E_CONSTANT */
     Expr **args;
     size_t count;
-    Text qualifier, name; /* E_NAME, E_STAR, E_CALL */
+    Text qualifier, name; /* E_NAME, E_STAR, E_AGGREGATE */
     size_t at;            /* offset in the query */
 };
 
@@ -277,19 +277,10 @@ Select *parse_statement(Text sql, size_t *at, Arena *arena);
 /* ---- eval.c: what expressions do ---- */
 
 struct Frame {
-    const Value *row[MAX_SOURCES];
-    const Value *keys;    /* GROUP BY values of the current group */
-    const Value *results; /* aggregates of the current group */
-    Arena *scratch;       /* lasts for one row */
+    const Value *row[MAX_SOURCES + 1]; /* of each table; GROUP_ROW */
+    Arena *scratch;                    /* lasts for one row */
 };
 
-typedef struct Function {
-    const char *name;
-    size_t least, most; /* arguments */
-    Eval *eval;
-} Function;
-
-const Function *function_find(Text name);
 Eval *eval_of(Op op);
 Value value_convert(Value v, Affinity to, Frame *frame);
 
@@ -300,13 +291,12 @@ typedef struct State {
     double real_sum;
     bool inexact, overflow; /* of `sum` */
     Value best;
-    Set seen; /* for DISTINCT */
+    Set seen; /* for DISTINCT; text that outlasts its row goes to its arena */
 } State;
 
-/* `keep` is where text that must outlast the row is copied to. */
 typedef struct AggregateKind {
     const char *name;
-    void (*step)(State *s, Value v, Arena *keep);
+    void (*step)(State *s, Value v);
     Value (*result)(const State *s);
 } AggregateKind;
 

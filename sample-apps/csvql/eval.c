@@ -1,8 +1,6 @@
 /* What expressions do: operators and functions, each a function that a node points to. */
 #include "csvql.h"
 
-#include <ctype.h>
-#include <math.h>
 #include <string.h>
 
 enum { UNKNOWN = 2 /* an order, beside -1, 0 and 1 */ };
@@ -16,13 +14,6 @@ static Value truth(int t) {
 }
 
 /* ---- text ---- */
-
-/* Memory for text that lasts until the next row. */
-static char *new_text(const Expr *e, Frame *f, size_t length) {
-    if (length > UINT32_MAX)
-        fail(f->scratch->err, NULL, e->at, "text of more than 4 GiB");
-    return arena_alloc(f->scratch, length, 1);
-}
 
 static Value to_text(Value v, Frame *f) {
     if (v.type == V_NULL || v.type == V_TEXT)
@@ -39,21 +30,20 @@ static Value text_arg(const Expr *e, size_t i, Frame *f) {
 Value value_convert(Value v, Affinity to, Frame *f) {
     if (to == A_TEXT)
         return to_text(v, f);
-    if (to == A_NONE || v.type != V_TEXT)
-        return v;
-    bool whole;
-    Value number = number_prefix(v.s, v.length, &whole);
-    return whole ? number : v;
+    return to == A_NUMERIC ? value_numeric(v) : v;
 }
 
 static Value eval_concat(const Expr *e, Frame *f) {
     Value a = text_arg(e, 0, f), b = text_arg(e, 1, f);
     if (a.type == V_NULL || b.type == V_NULL)
         return value_null();
-    char *text = new_text(e, f, (size_t)a.length + b.length);
+    size_t length = (size_t)a.length + b.length;
+    if (length > UINT32_MAX)
+        fail(f->scratch->err, NULL, e->at, "text of more than 4 GiB");
+    char *text = arena_alloc(f->scratch, length, 1);
     memcpy(text, a.s, a.length);
     memcpy(text + a.length, b.s, b.length);
-    return value_text(text, (size_t)a.length + b.length);
+    return value_text(text, length);
 }
 
 /* The offset after the character at `at`. Like SQLite, this takes any text for UTF-8: a
@@ -63,13 +53,6 @@ static size_t next_character(Value v, size_t at) {
     while (more && at < v.length && ((unsigned char)v.s[at] & 0xc0) == 0x80)
         at++;
     return at;
-}
-
-static int64_t count_characters(Value v) {
-    int64_t count = 0;
-    for (size_t at = 0; at < v.length; at = next_character(v, at))
-        count++;
-    return count;
 }
 
 /* Goes back to the last % only, which can match whatever an earlier one could have. */
@@ -203,20 +186,14 @@ static Value eval_not(const Expr *e, Frame *f) {
     return truth(t < 0 ? t : !t);
 }
 
-static Value eval_and(const Expr *e, Frame *f) {
+/* AND is settled by a false operand, OR by a true one. */
+static Value eval_logic(const Expr *e, Frame *f) {
+    int settled = e->op == E_OR;
     int a = value_truth(arg(e, 0, f));
-    if (a == 0)
-        return value_int(0);
+    if (a == settled)
+        return value_int(settled);
     int b = value_truth(arg(e, 1, f));
-    return b == 0 ? value_int(0) : truth(a < b ? a : b);
-}
-
-static Value eval_or(const Expr *e, Frame *f) {
-    int a = value_truth(arg(e, 0, f));
-    if (a == 1)
-        return value_int(1);
-    int b = value_truth(arg(e, 1, f));
-    return b == 1 ? value_int(1) : truth(a < b ? a : b);
+    return b == settled ? value_int(settled) : truth(a < b ? a : b);
 }
 
 static Value eval_between(const Expr *e, Frame *f) {
@@ -240,19 +217,6 @@ static Value eval_in(const Expr *e, Frame *f) {
     return truth(result);
 }
 
-/* CASE and, where there is a value to compare with, SWITCH. */
-static Value eval_case(const Expr *e, Frame *f) {
-    bool compares = e->op == E_SWITCH;
-    Value v = compares ? arg(e, 0, f) : value_null();
-    size_t i = compares;
-    for (; i + 1 < e->count; i += 2) {
-        if (compares ? compare_with(v, e->args[i], f) == 0
-                     : value_truth(arg(e, i, f)) == 1)
-            return arg(e, i + 1, f);
-    }
-    return arg(e, i, f);
-}
-
 /* ---- leaves ---- */
 
 static Value eval_constant(const Expr *e, Frame *f) {
@@ -264,146 +228,17 @@ static Value eval_column(const Expr *e, Frame *f) {
     return f->row[e->source][e->index];
 }
 
-static Value eval_key(const Expr *e, Frame *f) {
-    return f->keys[e->index];
-}
-
-static Value eval_aggregate(const Expr *e, Frame *f) {
-    return f->results[e->index];
-}
-
-static Value eval_plus(const Expr *e, Frame *f) {
-    return arg(e, 0, f);
-}
-
-/* ---- functions ---- */
-
-static Value call_length(const Expr *e, Frame *f) {
-    Value v = arg(e, 0, f);
-    if (v.type == V_NULL)
-        return v;
-    return value_int(count_characters(to_text(v, f)));
-}
-
-/* Letters are those of ASCII, as no locale is set. */
-static Value change_case(const Expr *e, Frame *f, int change(int letter)) {
-    Value v = text_arg(e, 0, f);
-    if (v.type == V_NULL)
-        return v;
-    char *text = new_text(e, f, v.length);
-    for (size_t i = 0; i < v.length; i++)
-        text[i] = (char)change((unsigned char)v.s[i]);
-    return value_text(text, v.length);
-}
-
-static Value call_upper(const Expr *e, Frame *f) {
-    return change_case(e, f, toupper);
-}
-
-static Value call_lower(const Expr *e, Frame *f) {
-    return change_case(e, f, tolower);
-}
-
-/* Characters [from, to) of a text; either end may lie outside. */
-static Value slice(Value v, int64_t from, int64_t to) {
-    size_t at = 0;
-    int64_t n = 0;
-    for (; n < from && at < v.length; n++)
-        at = next_character(v, at);
-    size_t start = at;
-    for (; n < to && at < v.length; n++)
-        at = next_character(v, at);
-    return value_text(v.s + start, at - start);
-}
-
-static int64_t int32_of(Value v) {
-    int64_t i = value_to_int(v);
-    return i > INT32_MAX ? INT32_MAX : i < -INT32_MAX ? -INT32_MAX : i;
-}
-
-/* substr(text, first[, count]): characters are numbered from 1, or from -1 backwards;
-   number 0 stands before the first; a negative count means those before `first`. */
-static Value call_substr(const Expr *e, Frame *f) {
-    Value v = text_arg(e, 0, f), first = arg(e, 1, f);
-    Value length = e->count == 3 ? arg(e, 2, f) : value_int(INT32_MAX);
-    if (v.type == V_NULL || first.type == V_NULL || length.type == V_NULL)
-        return value_null();
-    int64_t from = int32_of(first), count = int32_of(length);
-    from = from < 0 ? count_characters(v) + from : from - 1;
-    if (e->count == 2)
-        return slice(v, from, INT64_MAX);
-    return count < 0 ? slice(v, from + count, from) : slice(v, from, from + count);
-}
-
-static Value call_abs(const Expr *e, Frame *f) {
-    Value v = arg(e, 0, f);
-    if (v.type == V_NULL)
-        return v;
-    if (v.type != V_INT)
-        return value_real(fabs(value_to_real(v)));
-    if (v.i == INT64_MIN)
-        fail(f->scratch->err, NULL, e->at, "integer overflow");
-    return value_int(v.i < 0 ? -v.i : v.i);
-}
-
-/* Half away from zero. As in SQLite, a little is added first, so that 1.005, whose double
-   is a bit smaller, becomes 1.01. */
-static double round_places(double magnitude, int64_t places) {
-    double unit = pow(10, (double)places), scaled = magnitude * unit;
-    if (scaled >= 0x1p52)
-        return magnitude; /* it has no digits after that place */
-    double little = places && scaled < 1e14 ? scaled * 3e-16 : 0;
-    return floor(scaled + little + 0.5) / unit;
-}
-
-static Value call_round(const Expr *e, Frame *f) {
-    Value v = arg(e, 0, f), places = e->count == 2 ? arg(e, 1, f) : value_int(0);
-    if (v.type == V_NULL || places.type == V_NULL)
-        return value_null();
-    int64_t digits = int32_of(places);
-    digits = digits < 0 ? 0 : digits > 30 ? 30 : digits;
-    double r = value_to_real(v);
-    return value_real(copysign(round_places(fabs(r), digits), r));
-}
-
-static Value call_coalesce(const Expr *e, Frame *f) {
-    Value v = value_null();
-    for (size_t i = 0; v.type == V_NULL && i < e->count; i++)
-        v = arg(e, i, f);
-    return v;
-}
-
-/* ---- tables ---- */
-
-const Function *function_find(Text name) {
-    static const Function functions[] = {
-        {"length", 1, 1, call_length},
-        {"upper", 1, 1, call_upper},
-        {"lower", 1, 1, call_lower},
-        {"substr", 2, 3, call_substr},
-        {"abs", 1, 1, call_abs},
-        {"round", 1, 2, call_round},
-        {"coalesce", 2, SIZE_MAX, call_coalesce},
-    };
-    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
-        if (text_is(name, functions[i].name))
-            return &functions[i];
-    }
-    return NULL;
-}
-
-/* What evaluates an operator; a call is evaluated by its function. */
+/* What evaluates an operator. */
 Eval *eval_of(Op op) {
     // clang-format off
     static Eval *const table[] = {
-        [E_CONSTANT] = eval_constant, [E_COLUMN] = eval_column, [E_KEY] = eval_key,
-        [E_AGGREGATE] = eval_aggregate, [E_PLUS] = eval_plus, [E_ADD] = eval_add,
+        [E_CONSTANT] = eval_constant, [E_COLUMN] = eval_column, [E_ADD] = eval_add,
         [E_SUB] = eval_sub, [E_MUL] = eval_mul, [E_DIV] = eval_div, [E_REM] = eval_rem,
         [E_CONCAT] = eval_concat, [E_EQ] = eval_compare, [E_NE] = eval_compare,
         [E_LT] = eval_compare, [E_LE] = eval_compare, [E_GT] = eval_compare,
-        [E_GE] = eval_compare, [E_IS] = eval_is, [E_NOT] = eval_not, [E_AND] = eval_and,
-        [E_OR] = eval_or, [E_LIKE] = eval_like, [E_BETWEEN] = eval_between,
-        [E_IN] = eval_in, [E_CASE] = eval_case, [E_SWITCH] = eval_case};
+        [E_GE] = eval_compare, [E_IS] = eval_is, [E_NOT] = eval_not,
+        [E_AND] = eval_logic, [E_OR] = eval_logic, [E_LIKE] = eval_like,
+        [E_BETWEEN] = eval_between, [E_IN] = eval_in};
     // clang-format on
     return table[op];
 }

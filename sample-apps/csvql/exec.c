@@ -1,8 +1,6 @@
 /* Running plans: joins, aggregates, groups, order, output. */
 #include "csvql.h"
 
-#include <string.h>
-
 typedef struct Run {
     const Plan *plan;
     Frame frame;
@@ -71,38 +69,34 @@ static void write_sorted(Run *r) {
 
 /* ---- aggregates ---- */
 
-static void step_count(State *s, Value v, Arena *keep) {
+static void step_count(State *s, Value v) {
     (void)v;
-    (void)keep;
     s->count++;
 }
 
-static void step_avg(State *s, Value v, Arena *keep) {
-    (void)keep;
+static void step_avg(State *s, Value v) {
     s->count++;
     s->real_sum += value_to_real(v);
 }
 
 /* The sum of integers is an integer; once a real has come in, it is a real. */
-static void step_sum(State *s, Value v, Arena *keep) {
-    bool whole = true;
-    if (v.type == V_TEXT)
-        v = number_prefix(v.s, v.length, &whole);
-    if (v.type != V_INT || !whole)
+static void step_sum(State *s, Value v) {
+    v = value_numeric(v);
+    if (v.type != V_INT)
         s->inexact = true;
     else if (!s->inexact && !s->overflow)
         s->overflow = __builtin_add_overflow(s->sum, v.i, &s->sum);
-    step_avg(s, v, keep);
+    step_avg(s, v);
 }
 
-static void step_min(State *s, Value v, Arena *keep) {
+static void step_min(State *s, Value v) {
     if (s->best.type == V_NULL || value_compare(v, s->best) < 0)
-        s->best = value_keep(v, keep);
+        s->best = value_keep(v, s->seen.arena);
 }
 
-static void step_max(State *s, Value v, Arena *keep) {
+static void step_max(State *s, Value v) {
     if (value_compare(v, s->best) > 0)
-        s->best = value_keep(v, keep);
+        s->best = value_keep(v, s->seen.arena);
 }
 
 static Value result_count(const State *s) {
@@ -141,14 +135,9 @@ static void step(Run *r, const Aggregate *a, State *s) {
     Value v = a->call->count ? eval(r, a->call->args[0]) : value_int(1);
     if (v.type == V_NULL)
         return;
-    if (a->call->distinct) {
-        size_t number;
-        s->seen.arena = r->arena;
-        s->seen.width = 1;
-        if (!set_add(&s->seen, &v, &number))
-            return;
-    }
-    a->kind->step(s, v, r->arena);
+    size_t number;
+    if (!a->call->distinct || set_add(&s->seen, &v, &number))
+        a->kind->step(s, v);
 }
 
 /* ---- groups ---- */
@@ -158,7 +147,9 @@ static State *find_group(Run *r) {
     size_t width = r->plan->naggregates, number;
     if (set_add(&r->groups, r->tuple, &number)) {
         r->states = arena_extend(r->arena, r->states, number, width * sizeof(State));
-        memset(r->states + number * width, 0, width * sizeof(State));
+        for (size_t i = 0; i < width; i++)
+            r->states[number * width + i] =
+                (State){.seen = {.arena = r->arena, .width = 1}};
     }
     return r->states + number * width;
 }
@@ -173,18 +164,20 @@ static bool group_row(Run *r) {
     return true;
 }
 
-static bool output_group(Run *r, size_t number, Value *results) {
+/* Outputs the group with this number, if HAVING lets it. `row` is to become its row. */
+static bool output_group(Run *r, size_t number, Value *row) {
     const Plan *p = r->plan;
+    for (size_t i = 0; i < p->ngroups; i++)
+        row[i] = r->groups.tuples[number * p->ngroups + i];
     for (size_t i = 0; i < p->naggregates; i++) {
         const Aggregate *a = &p->aggregates[i];
         const State *s = &r->states[number * p->naggregates + i];
         if (s->overflow)
             fail(r->arena->err, NULL, a->call->at, "integer overflow");
-        results[i] = a->kind->result(s);
+        row[p->ngroups + i] = a->kind->result(s);
     }
     arena_reset(r->frame.scratch);
-    r->frame.keys = r->groups.tuples + number * p->ngroups;
-    r->frame.results = results;
+    r->frame.row[GROUP_ROW] = row;
     return (p->having && value_truth(eval(r, p->having)) != 1) || output_row(r);
 }
 
@@ -192,8 +185,8 @@ static void output_groups(Run *r) {
     const Plan *p = r->plan;
     if (!p->ngroups)
         find_group(r); /* there is a group without rows, too */
-    Value *results = arena_alloc(r->arena, p->naggregates, sizeof *results);
-    for (size_t i = 0; i < r->groups.count && output_group(r, i, results);)
+    Value *row = arena_alloc(r->arena, p->ngroups + p->naggregates, sizeof *row);
+    for (size_t i = 0; i < r->groups.count && output_group(r, i, row);)
         i++;
 }
 
@@ -223,8 +216,7 @@ static Value bound_value(Run *r, const Bound *b) {
     return value_convert(eval(r, b->expr), b->convert, &r->frame);
 }
 
-/* The rows between the bounds; nothing compares with NULL, which is first in the index.
- */
+/* The rows between the bounds. Nothing compares with NULL, which comes first. */
 static bool search(Run *r, size_t n, bool *matched) {
     const Level *level = &r->plan->levels[n];
     const Bound *low = &level->low, *high = &level->high;

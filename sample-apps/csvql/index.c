@@ -111,8 +111,7 @@ size_t btree_seek(const Btree *tree, Value key, bool after) {
             else
                 high = middle;
         }
-        at = level > 0 && low > start ? low - 1
-                                      : low; /* the last node that begins before */
+        at = low - (level > 0 && low > start); /* the last node that begins before */
     }
     return at;
 }

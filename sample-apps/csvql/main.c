@@ -49,22 +49,18 @@ static bool parse_count(const char *text, unsigned long *count) {
 /* Reads the option at argv[*i], and its argument if it has one. */
 static bool parse_option(Arguments *a, char **argv, int *i) {
     const char *option = argv[*i];
-    bool script = strcmp(option, "-f") == 0, repeat = strcmp(option, "--repeat") == 0;
-    const char *argument = script || repeat ? argv[++*i] : "";
-    if (!argument)
-        return misused("missing argument of ", option);
-    if (script)
-        a->script = argument;
-    else if (repeat)
-        return parse_count(argument, &a->repeat) || misused("not a count: ", argument);
+    if (strcmp(option, "--help") == 0)
+        a->help = true;
     else if (strcmp(option, "--no-header") == 0)
         a->header = false;
     else if (strcmp(option, "--reload") == 0)
         a->reload = true;
-    else if (strcmp(option, "--help") == 0)
-        a->help = true;
+    else if (strcmp(option, "-f") == 0 && argv[*i + 1])
+        a->script = argv[++*i];
+    else if (strcmp(option, "--repeat") == 0 && argv[*i + 1])
+        return parse_count(argv[++*i], &a->repeat) || misused("not a count: ", argv[*i]);
     else
-        return misused("unknown option ", option);
+        return misused("unknown option, or without its argument: ", option);
     return true;
 }
 
@@ -84,26 +80,22 @@ static bool parse_arguments(Arguments *a, int argc, char **argv) {
     return true;
 }
 
-/* The line of the query with a mark under the place; columns count UTF-8 characters. */
+/* The line of the query with a mark under the place; columns count bytes. */
 static void report_place(Text sql, const char *name, const Error *err) {
-    size_t line = 1, column = 1, start = 0, end = err->at;
+    size_t line = 1, start = 0, end = err->at;
     for (size_t i = 0; i < err->at; i++) {
-        column += ((unsigned char)sql.at[i] & 0xc0) != 0x80;
         if (sql.at[i] == '\n') {
             line++;
-            column = 1;
             start = i + 1;
         }
     }
     while (end < sql.length && sql.at[end] != '\n')
         end++;
-    fprintf(stderr, "%s:%zu:%zu: %s\n", name, line, column, err->text);
+    fprintf(stderr, "%s:%zu:%zu: %s\n", name, line, err->at - start + 1, err->text);
     fprintf(stderr, "%.*s\n", (int)(end - start), sql.at + start);
     for (size_t i = start; i < err->at; i++) {
-        if (sql.at[i] == '\t')
-            fputc('\t', stderr);
-        else if (((unsigned char)sql.at[i] & 0xc0) != 0x80)
-            fputc(' ', stderr);
+        if (((unsigned char)sql.at[i] & 0xc0) != 0x80) /* no further byte of UTF-8 */
+            fputc(sql.at[i] == '\t' ? '\t' : ' ', stderr);
     }
     fputs("^\n", stderr);
 }

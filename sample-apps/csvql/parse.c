@@ -12,15 +12,10 @@ static const char *const symbols[] = {"||", "<=", "<>", ">=", "!=", "==", "=",
                                       "<",  ">",  "+",  "-",  "*",  "/",  "%",
                                       "(",  ")",  ",",  ".",  ";"};
 static const char *const keywords[] = {
-    "AND",  "AS",    "ASC",   "BETWEEN", "BY",     "CASE", "DESC",   "DISTINCT",
-    "ELSE", "END",   "FROM",  "GROUP",   "HAVING", "IN",   "INNER",  "IS",
-    "JOIN", "LEFT",  "LIKE",  "LIMIT",   "NOT",    "NULL", "OFFSET", "ON",
-    "OR",   "ORDER", "OUTER", "SELECT",  "THEN",   "WHEN", "WHERE"};
-
-enum {
-    SYMBOLS = sizeof symbols / sizeof *symbols,
-    KEYWORDS = sizeof keywords / sizeof *keywords
-};
+    "AND",  "AS",    "ASC",    "BETWEEN", "BY",    "DESC",   "DISTINCT",
+    "FROM", "GROUP", "HAVING", "IN",      "INNER", "IS",     "JOIN",
+    "LEFT", "LIKE",  "LIMIT",  "NOT",     "NULL",  "OFFSET", "ON",
+    "OR",   "ORDER", "OUTER",  "SELECT",  "WHERE"};
 
 typedef struct Parser {
     Text sql;
@@ -45,25 +40,14 @@ static bool is_name_start(char c) {
            (unsigned char)c >= 0x80;
 }
 
-static size_t skip_comment(const Parser *p, size_t at) {
-    bool line = peek(p, at) == '-';
-    for (at += 2; at < p->sql.length; at++) {
-        if (line && peek(p, at) == '\n')
-            return at + 1;
-        if (!line && peek(p, at) == '*' && peek(p, at + 1) == '/')
-            return at + 2;
-    }
-    return at;
-}
-
+/* Skips white space and comments, which go from -- to the end of the line. */
 static size_t skip_space(const Parser *p, size_t at) {
-    for (;;) {
-        char c = peek(p, at), next = peek(p, at + 1);
-        if (is_space(c))
-            at++;
-        else if ((c == '-' && next == '-') || (c == '/' && next == '*'))
-            at = skip_comment(p, at);
-        else
+    for (;; at++) {
+        if (peek(p, at) == '-' && peek(p, at + 1) == '-') {
+            while (at < p->sql.length && peek(p, at) != '\n')
+                at++;
+        }
+        if (!is_space(peek(p, at)))
             return at;
     }
 }
@@ -73,45 +57,23 @@ static Token lex_name(Parser *p) {
         p->end++;
     while (is_name_start(peek(p, p->end)) || is_digit(peek(p, p->end)));
     p->text = (Text){p->sql.at + p->at, p->end - p->at};
-    for (size_t i = 0; i < KEYWORDS; i++) {
+    for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++) {
         if (text_is(p->text, keywords[i]))
             return T_FIXED;
     }
     return T_NAME;
 }
 
-static size_t skip_digits(const Parser *p, size_t at) {
-    while (is_digit(peek(p, at)))
-        at++;
-    return at;
-}
-
 static Token lex_number(Parser *p) {
-    p->end = skip_digits(p, p->end);
-    if (peek(p, p->end) == '.')
-        p->end = skip_digits(p, p->end + 1);
-    if (fold(peek(p, p->end)) == 'e') {
-        char next = peek(p, p->end + 1);
-        size_t digits = p->end + 1 + (next == '+' || next == '-');
-        if (is_digit(peek(p, digits)))
-            p->end = skip_digits(p, digits);
-    }
+    size_t length;
+    number_prefix(p->sql.at + p->at, p->sql.length - p->at, &length);
+    p->end += length;
     if (is_name_start(peek(p, p->end)))
         stop(p, p->at, "malformed number");
     return T_NUMBER;
 }
 
-/* Copies text in quotes, halving the doubled ones. */
-static Text unquote(const Parser *p, size_t from, size_t to, char quote) {
-    char *copy = arena_alloc(p->arena, to - from, 1);
-    Text text = {copy, 0};
-    for (size_t i = from; i < to; i++) {
-        copy[text.length++] = peek(p, i);
-        i += peek(p, i) == quote;
-    }
-    return text;
-}
-
+/* A name or a string: copies what is in quotes, halving doubled ones. */
 static Token lex_quoted(Parser *p, char quote) {
     for (p->end++; peek(p, p->end) != quote || peek(p, p->end + 1) == quote; p->end++) {
         if (p->end >= p->sql.length)
@@ -120,13 +82,18 @@ static Token lex_quoted(Parser *p, char quote) {
             stop(p, p->at, "NUL byte in quotes");
         p->end += peek(p, p->end) == quote;
     }
-    p->text = unquote(p, p->at + 1, p->end, quote);
+    char *copy = arena_alloc(p->arena, p->end - p->at, 1);
+    p->text = (Text){copy, 0};
+    for (size_t i = p->at + 1; i < p->end; i++) {
+        copy[p->text.length++] = peek(p, i);
+        i += peek(p, i) == quote;
+    }
     p->end++;
     return quote == '"' ? T_NAME : T_STRING;
 }
 
 static Token lex_symbol(Parser *p) {
-    for (size_t i = 0; i < SYMBOLS; i++) {
+    for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
         const char *s = symbols[i];
         if (peek(p, p->at) == s[0] && (!s[1] || peek(p, p->at + 1) == s[1])) {
             p->text = (Text){s, strlen(s)};
@@ -258,19 +225,17 @@ static Expr *constant(Parser *p, size_t at, Value v) {
 
 /* The number that is the current token, with its sign if the text is taken from there. */
 static Expr *number(Parser *p, size_t from) {
-    bool whole;
-    Value v = number_prefix(p->sql.at + from, p->end - from, &whole);
+    size_t used;
+    Value v = number_prefix(p->sql.at + from, p->end - from, &used);
     advance(p);
     return constant(p, from, v);
 }
 
 static Expr *string(Parser *p) {
     size_t at = p->at;
-    Text text = p->text;
-    if (text.length > UINT32_MAX)
-        stop(p, at, "string is too long");
+    Value v = value_text(p->text.at, p->text.length);
     advance(p);
-    return constant(p, at, value_text(text.at, text.length));
+    return constant(p, at, v);
 }
 
 /* A list of expressions up to a closing parenthesis, as more arguments of `e`. */
@@ -285,7 +250,7 @@ static Expr *list(Parser *p, Expr *e) {
 }
 
 static Expr *call(Parser *p, Text name, size_t at) {
-    Expr *e = new_expr(p, E_CALL, at);
+    Expr *e = new_expr(p, E_AGGREGATE, at);
     e->name = name;
     e->distinct = accept(p, "DISTINCT");
     at = p->at;
@@ -314,35 +279,14 @@ static Expr *name(Parser *p) {
     return e;
 }
 
-static Expr *case_expression(Parser *p) {
+/* A number takes a minus in, so that -9223372036854775808 is an integer. */
+static Expr *negative(Parser *p) {
     size_t at = p->at;
     advance(p);
-    bool plain = is(p, "WHEN");
-    Expr *e = new_expr(p, plain ? E_CASE : E_SWITCH, at);
-    if (!plain)
-        with(p, e, expression(p, BIND_OR));
-    do {
-        expect(p, "WHEN");
-        with(p, e, expression(p, BIND_OR));
-        expect(p, "THEN");
-        with(p, e, expression(p, BIND_OR));
-    } while (is(p, "WHEN"));
-    bool otherwise = accept(p, "ELSE");
-    with(p, e, otherwise ? expression(p, BIND_OR) : constant(p, at, value_null()));
-    expect(p, "END");
-    return e;
-}
-
-static Expr *signed_expression(Parser *p) {
-    size_t at = p->at;
-    bool negative = is(p, "-");
-    advance(p);
-    if (negative && p->token == T_NUMBER && p->at == at + 1)
-        return number(p, at); /* so that -9223372036854775808 is an integer */
-    Expr *e = expression(p, BIND_SIGN);
-    if (!negative)
-        return unary(p, E_PLUS, at, e);
-    return with(p, unary(p, E_SUB, at, constant(p, at, value_int(0))), e);
+    if (p->token == T_NUMBER && p->at == at + 1)
+        return number(p, at);
+    Expr *zero = constant(p, at, value_int(0));
+    return with(p, unary(p, E_SUB, at, zero), expression(p, BIND_SIGN));
 }
 
 static Expr *operand(Parser *p) {
@@ -353,10 +297,8 @@ static Expr *operand(Parser *p) {
         return number(p, at);
     if (p->token == T_STRING)
         return string(p);
-    if (is(p, "+") || is(p, "-"))
-        return signed_expression(p);
-    if (is(p, "CASE"))
-        return case_expression(p);
+    if (is(p, "-"))
+        return negative(p);
     if (accept(p, "NULL"))
         return constant(p, at, value_null());
     if (accept(p, "NOT"))
@@ -478,14 +420,11 @@ static void order_by(Parser *p, Select *s) {
 }
 
 static int64_t integer(Parser *p) {
-    bool negative = accept(p, "-"), whole;
-    Value v = value_null();
-    if (p->token == T_NUMBER)
-        v = number_prefix(p->sql.at + p->at, p->end - p->at, &whole);
-    if (v.type != V_INT)
-        unexpected(p, "an integer");
-    advance(p);
-    return negative ? -v.i : v.i;
+    size_t at = p->at;
+    const Expr *e = operand(p);
+    if (e->op != E_CONSTANT || e->value.type != V_INT)
+        stop(p, at, "expected an integer");
+    return e->value.i;
 }
 
 static void select_statement(Parser *p, Select *s) {

@@ -7,9 +7,8 @@ typedef struct Binder {
     Select *select;
     Plan *plan;
     Arena *arena;
-    size_t visible;            /* tables in scope */
-    bool aliases;              /* of the select list are in scope */
-    const char *no_aggregates; /* the place where they must not be, or NULL */
+    size_t visible; /* tables in scope */
+    bool aliases;   /* of the select list are in scope */
 } Binder;
 
 /* `what` has a "%.*s" for the name. */
@@ -36,24 +35,22 @@ static Affinity common_affinity(Affinity a, Affinity b) {
 
 /* The operands that are compared with the first one get its conversion, and theirs. */
 static void set_conversions(Expr *e) {
-    size_t step = e->op == E_SWITCH ? 2 : 1;
-    size_t end = e->op == E_SWITCH ? e->count - 1 : e->count;
-    bool compares = (e->op >= E_EQ && e->op <= E_IS) || e->op == E_BETWEEN ||
-                    e->op == E_IN || e->op == E_SWITCH;
-    for (size_t i = 1; compares && i < end; i += step) {
+    bool compares =
+        (e->op >= E_EQ && e->op <= E_IS) || e->op == E_BETWEEN || e->op == E_IN;
+    for (size_t i = 1; compares && i < e->count; i++) {
         Affinity right = e->op == E_IN ? A_NONE : e->args[i]->affinity;
         e->args[i]->convert = common_affinity(e->args[0]->affinity, right);
     }
 }
 
-/* Finishes an operator or call whose arguments are bound. */
+/* Finishes an operator whose arguments are bound. */
 static Expr *finish(Expr *e) {
     for (size_t i = 0; i < e->count; i++) {
         e->aggregates |= e->args[i]->aggregates;
         e->sources |= e->args[i]->sources;
     }
     set_conversions(e);
-    e->eval = e->op == E_CALL ? function_find(e->name)->eval : eval_of(e->op);
+    e->eval = eval_of(e->op);
     return e;
 }
 
@@ -66,15 +63,28 @@ static void bind_args(Binder *b, Expr *e) {
         e->args[i] = bind(b, e->args[i]);
 }
 
-static Expr *make_column(Binder *b, Expr *e, size_t source, size_t index) {
-    Type type = b->plan->levels[source].table->columns[index].type;
+/* Binds an expression in a place where no aggregate may be. */
+static Expr *bind_plain(Binder *b, Expr *e, const char *place) {
+    Expr *bound = bind(b, e);
+    if (bound->aggregates)
+        fail(b->arena->err, NULL, e->at, "aggregate in %s", place);
+    return bound;
+}
+
+/* A value of a row. */
+static Expr *make_value(Expr *e, size_t row, size_t index) {
     e->op = E_COLUMN;
     e->eval = eval_of(E_COLUMN);
-    e->source = source;
+    e->source = row;
     e->index = index;
+    return e;
+}
+
+static Expr *make_column(Binder *b, Expr *e, size_t source, size_t index) {
+    Type type = b->plan->levels[source].table->columns[index].type;
     e->sources = 1u << source;
     e->affinity = type == V_TEXT ? A_TEXT : A_NUMERIC;
-    return e;
+    return make_value(e, source, index);
 }
 
 static Item *find_alias(const Binder *b, const Expr *e) {
@@ -90,8 +100,6 @@ static Expr *bind_alias(Binder *b, Expr *e) {
     const Item *item = find_alias(b, e);
     if (!item)
         refuse(b, e->at, "no column '%.*s'", e->name);
-    if (b->no_aggregates && item->expr->aggregates)
-        refuse(b, e->at, "'%.*s' is an aggregate, which cannot be used here", e->name);
     return copy(b, item->expr);
 }
 
@@ -120,7 +128,7 @@ static bool same_expr(const Expr *a, const Expr *b) {
         return false;
     if (a->op == E_CONSTANT)
         return a->value.type == b->value.type && value_compare(a->value, b->value) == 0;
-    if ((a->op == E_CALL || a->op == E_AGGREGATE) && !text_same(a->name, b->name))
+    if (a->op == E_AGGREGATE && !text_same(a->name, b->name))
         return false;
     for (size_t i = 0; i < a->count; i++) {
         if (!same_expr(a->args[i], b->args[i]))
@@ -142,41 +150,22 @@ static size_t add_aggregate(Binder *b, const Expr *e, const AggregateKind *kind)
     return p->naggregates++;
 }
 
-static Expr *bind_aggregate(Binder *b, Expr *e, const AggregateKind *kind) {
-    if (b->no_aggregates)
-        refuse(b, e->at, b->no_aggregates, e->name);
+/* Only count() takes a star: it then has no argument. */
+static Expr *bind_aggregate(Binder *b, Expr *e) {
+    const AggregateKind *kind = aggregate_find(e->name);
+    if (!kind)
+        refuse(b, e->at, "no function '%.*s'", e->name);
     if (e->count != 1)
         refuse(b, e->at, "%.*s() takes one argument", e->name);
-    if (e->args[0]->op == E_STAR) {
-        if (e->distinct)
-            refuse(b, e->at, "%.*s() with DISTINCT and '*'", e->name);
-        if (!text_is(e->name, "count"))
-            refuse(b, e->at, "%.*s() with '*', which only count() takes", e->name);
+    Expr *arg = e->args[0];
+    bool all = arg->op == E_STAR && !arg->qualifier.at && text_is(e->name, "count");
+    if (all && !e->distinct)
         e->count = 0;
-    }
-    b->no_aggregates = "%.*s() inside an aggregate";
-    bind_args(b, e);
-    b->no_aggregates = NULL;
-    e->op = E_AGGREGATE;
+    else
+        e->args[0] = bind_plain(b, arg, "an aggregate");
     e->aggregates = true;
-    e->eval = eval_of(E_AGGREGATE);
     e->index = add_aggregate(b, e, kind);
     return e;
-}
-
-static Expr *bind_call(Binder *b, Expr *e) {
-    const AggregateKind *kind = aggregate_find(e->name);
-    if (kind)
-        return bind_aggregate(b, e, kind);
-    const Function *f = function_find(e->name);
-    if (!f)
-        refuse(b, e->at, "no function '%.*s'", e->name);
-    if (e->distinct)
-        refuse(b, e->at, "DISTINCT in %.*s(), which is no aggregate", e->name);
-    if (e->count < f->least || e->count > f->most)
-        refuse(b, e->at, "wrong number of arguments for %.*s()", e->name);
-    bind_args(b, e);
-    return finish(e);
 }
 
 /* Resolves the names in an expression and settles how it is evaluated. */
@@ -185,8 +174,8 @@ static Expr *bind(Binder *b, Expr *e) {
         fail(b->arena->err, NULL, e->at, "'*' is no value");
     if (e->op == E_NAME)
         return bind_name(b, e);
-    if (e->op == E_CALL)
-        return bind_call(b, e);
+    if (e->op == E_AGGREGATE)
+        return bind_aggregate(b, e);
     bind_args(b, e);
     return finish(e);
 }
@@ -266,7 +255,6 @@ static size_t find_position(Binder *b, const Expr *e) {
 static void bind_groups(Binder *b) {
     Plan *p = b->plan;
     p->groups = arena_alloc(b->arena, b->select->ngroups, sizeof(Expr *));
-    b->no_aggregates = "%.*s() in GROUP BY";
     for (; p->ngroups < b->select->ngroups; p->ngroups++) {
         Expr *e = b->select->groups[p->ngroups];
         size_t output = find_position(b, e);
@@ -275,7 +263,6 @@ static void bind_groups(Binder *b) {
             fail(b->arena->err, NULL, e->at, "aggregate in GROUP BY");
         p->groups[p->ngroups] = bound;
     }
-    b->no_aggregates = NULL;
 }
 
 /* The output to sort by, added to those that are not shown if need be. */
@@ -305,21 +292,18 @@ static void bind_orders(Binder *b) {
 
 /* ---- grouping ---- */
 
-/* The expression over a group instead of a row: what equals a GROUP BY expression becomes
-   a key, and no other column may be outside an aggregate. Makes copies, as nodes are
-   shared. */
+/* Makes an expression one over the row of a group: what equals a GROUP BY expression
+   becomes a key, and no other column may be outside an aggregate. Makes copies, as
+   nodes are shared. */
 static Expr *regroup(Binder *b, const Expr *e) {
     Expr *c = copy(b, e);
-    for (size_t i = 0; i < b->plan->ngroups; i++) {
-        if (same_expr(e, b->plan->groups[i])) {
-            c->op = E_KEY;
-            c->eval = eval_of(E_KEY);
-            c->index = i;
-            return c;
-        }
-    }
+    size_t key = 0;
+    while (key < b->plan->ngroups && !same_expr(e, b->plan->groups[key]))
+        key++;
+    if (key < b->plan->ngroups)
+        return make_value(c, GROUP_ROW, key);
     if (e->op == E_AGGREGATE)
-        return c;
+        return make_value(c, GROUP_ROW, b->plan->ngroups + e->index);
     if (e->op == E_COLUMN)
         refuse(b, e->at, "column '%.*s' is neither grouped nor aggregated", e->name);
     c->args = arena_alloc(b->arena, e->count, sizeof(Expr *));
@@ -339,13 +323,6 @@ static void bind_grouping(Binder *b) {
 
 /* ---- conditions and access paths ---- */
 
-static size_t count_levels(uint32_t sources) {
-    size_t levels = 0;
-    for (; sources; sources >>= 1)
-        levels++;
-    return levels;
-}
-
 /* Splits a condition at AND. Each part goes to the first level that has all it reads;
    what makes rows match in a LEFT JOIN stays at its level, `left`. */
 static void add_conditions(Binder *b, const Expr *e, Level *left) {
@@ -354,7 +331,9 @@ static void add_conditions(Binder *b, const Expr *e, Level *left) {
         add_conditions(b, e->args[1], left);
         return;
     }
-    size_t levels = count_levels(e->sources);
+    size_t levels = 0;
+    while (e->sources >> levels)
+        levels++;
     Filters *f = left     ? &left->on
                  : levels ? &b->plan->levels[levels - 1].filters
                           : &b->plan->constants;
@@ -363,19 +342,16 @@ static void add_conditions(Binder *b, const Expr *e, Level *left) {
 }
 
 static void bind_conditions(Binder *b) {
-    b->no_aggregates = "%.*s() in ON";
     for (size_t i = 0; i < b->select->nsources; i++) {
         const Source *source = &b->select->sources[i];
+        Level *left = source->left ? &b->plan->levels[i] : NULL;
         b->visible = i + 1;
         if (source->on)
-            add_conditions(b, bind(b, source->on),
-                           source->left ? &b->plan->levels[i] : NULL);
+            add_conditions(b, bind_plain(b, source->on, "ON"), left);
     }
-    b->no_aggregates = "%.*s() in WHERE";
     b->aliases = true;
     if (b->select->where)
-        add_conditions(b, bind(b, b->select->where), NULL);
-    b->no_aggregates = NULL;
+        add_conditions(b, bind_plain(b, b->select->where, "WHERE"), NULL);
 }
 
 /* Whether an index on `column` finds what compares with `value`: the value must be known
@@ -413,13 +389,6 @@ static bool use_comparison(Level *level, Op op, const Expr *column, const Expr *
 
 /* Whether a condition on a table could become bounds of an index, and did. */
 static bool use_condition(Level *level, size_t source, const Expr *e) {
-    if (e->op == E_BETWEEN) {
-        const Expr *a = e->args[0], *b = e->args[1], *c = e->args[2];
-        return searchable(a, b, b->convert, source) &&
-               searchable(a, c, c->convert, source) && !level->low.expr &&
-               !level->high.expr && use_comparison(level, E_GE, a, b, b->convert) &&
-               use_comparison(level, E_LE, a, c, c->convert);
-    }
     if (e->op < E_EQ || e->op > E_GE || e->op == E_NE)
         return false;
     const Expr *a = e->args[0], *b = e->args[1];

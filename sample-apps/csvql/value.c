@@ -178,62 +178,64 @@ static const char *scan_decimal(const char *s, const char *end, Decimal *d) {
     s += s < end && (*s == '-' || *s == '+');
     s = scan_digits(s, end, d, 0);
     if (s < end && *s == '.') {
-        d->real = d->digits || (end - s > 1 && is_digit(s[1]));
+        d->real = true;
         s = scan_digits(s + 1, end, d, 1);
     }
-    if (d->digits && s < end && (*s == 'e' || *s == 'E'))
+    if (d->digits && s < end && fold(*s) == 'e')
         s = scan_exponent(s, end, d);
     return s;
 }
 
-/* Of a number longer than the buffer only the mantissa counts. */
-static double decimal_by_strtod(const Decimal *d, const char *s, size_t length) {
-    char text[500];
-    int64_t exponent = d->exponent;
-    exponent = exponent > 9999 ? 9999 : exponent < -9999 ? -9999 : exponent;
-    if (length < sizeof text)
-        snprintf(text, sizeof text, "%.*s", (int)length, s);
-    else
-        snprintf(text, sizeof text, "%s%" PRIu64 "e%" PRId64, d->negative ? "-" : "",
-                 d->mantissa, exponent);
-    return strtod(text, NULL);
-}
-
 /* Where mantissa and power of ten are exact doubles, one rounding makes the nearest
    double (W. D. Clinger, "How to read floating point numbers accurately", 1990). */
-static double decimal_to_real(const Decimal *d, const char *s, size_t length) {
+static double decimal_to_real(const Decimal *d) {
     static const double power[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                    1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                    1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-    if (d->mantissa > (UINT64_C(1) << 53) || d->exponent > 22 || d->exponent < -22)
-        return decimal_by_strtod(d, s, length);
-    double r = d->negative ? -(double)d->mantissa : (double)d->mantissa;
-    return d->exponent < 0 ? r / power[-d->exponent] : r * power[d->exponent];
+    double r = (double)d->mantissa;
+    char text[64];
+    if (d->mantissa > (UINT64_C(1) << 53) || d->exponent > 22 || d->exponent < -22) {
+        snprintf(text, sizeof text, "%" PRIu64 "e%" PRId64, d->mantissa, d->exponent);
+        r = strtod(text, NULL);
+    } else {
+        r = d->exponent < 0 ? r / power[-d->exponent] : r * power[d->exponent];
+    }
+    return d->negative ? -r : r;
 }
 
 /* The number that a text starts with, after white space: an integer if it is written as
-   one and fits, else a real; 0 if there is none. `whole`: a number and then only white
-   space. */
-Value number_prefix(const char *s, size_t length, bool *whole) {
-    const char *end = s + length;
-    while (s < end && is_space(*s))
-        s++;
+   one and fits, else a real; 0 if there is none. `used`: where it ends, 0 for none. */
+Value number_prefix(const char *s, size_t length, size_t *used) {
+    const char *at = s, *end = s + length;
     Decimal d = {0};
-    const char *start = s, *stop = scan_decimal(s, end, &d);
-    for (s = stop; s < end && is_space(*s);)
-        s++;
-    *whole = d.digits && s == end;
+    while (at < end && is_space(*at))
+        at++;
+    at = scan_decimal(at, end, &d);
+    *used = d.digits ? (size_t)(at - s) : 0;
+    if (!d.digits)
+        return value_int(0);
     if (!d.real && !d.exponent && d.mantissa <= (uint64_t)INT64_MAX + d.negative)
         return value_int((int64_t)(d.negative ? 0 - d.mantissa : d.mantissa));
-    return value_real(decimal_to_real(&d, start, (size_t)(stop - start)));
+    return value_real(decimal_to_real(&d));
 }
 
 /* ---- conversions ---- */
 
 /* A value as an operand of arithmetic: an integer, a real or NULL. */
 Value value_number(Value v) {
-    bool whole;
-    return v.type == V_TEXT ? number_prefix(v.s, v.length, &whole) : v;
+    size_t used;
+    return v.type == V_TEXT ? number_prefix(v.s, v.length, &used) : v;
+}
+
+/* Text that is a number, with white space around it or not, as that number. */
+Value value_numeric(Value v) {
+    size_t used;
+    if (v.type != V_TEXT)
+        return v;
+    Value number = number_prefix(v.s, v.length, &used);
+    while (used && used < v.length && is_space(v.s[used]))
+        used++;
+    return used && used == v.length ? number : v;
 }
 
 double value_to_real(Value v) {
@@ -247,26 +249,14 @@ static int64_t real_to_int(double r) {
     return r < -0x1p63 ? INT64_MIN : (int64_t)r;
 }
 
-/* The integer that a text starts with: as in SQLite, 1 for 1e3. */
-static int64_t text_to_int(const char *s, size_t length) {
-    bool whole;
-    size_t end = 0;
-    while (end < length && !strchr(".eE", s[end]))
-        end++;
-    return value_to_int(number_prefix(s, end, &whole));
-}
-
+/* Of text, the integer that it starts with: as in SQLite, 1 for 1e3. */
 int64_t value_to_int(Value v) {
-    switch (v.type) {
-    case V_INT:
-        return v.i;
-    case V_REAL:
-        return real_to_int(v.r);
-    case V_TEXT:
-        return text_to_int(v.s, v.length);
-    default:
-        return 0;
-    }
+    size_t end = 0, used;
+    while (v.type == V_TEXT && end < v.length && !strchr(".eE", v.s[end]))
+        end++;
+    if (v.type == V_TEXT)
+        v = number_prefix(v.s, end, &used);
+    return v.type == V_INT ? v.i : v.type == V_REAL ? real_to_int(v.r) : 0;
 }
 
 /* 1 for true, 0 for false, -1 for unknown. */
@@ -346,40 +336,14 @@ uint64_t value_hash(Value v, uint64_t seed) {
 
 /* ---- number to text ---- */
 
-/* Writes n / 10^places with all its digits. */
-static size_t format_decimal(uint64_t n, size_t places, bool negative, char *out) {
-    char digits[NUMBER_SIZE], *end = digits + sizeof digits, *at = end;
-    for (size_t i = 0; n || i <= places; i++) {
-        if (i && i == places)
-            *--at = '.';
-        *--at = (char)('0' + n % 10);
-        n /= 10;
-    }
-    if (negative)
-        *--at = '-';
-    memcpy(out, at, (size_t)(end - at));
-    return (size_t)(end - at);
-}
-
-/* Reals that are the nearest double to a decimal of at most six places, which most reals
-   in files are. With 15 or fewer digits that decimal is what "%.15g" prints. */
-static size_t format_short(double r, char *out) {
-    const double unit = 1e6;
-    size_t places = 6;
-    double magnitude = fabs(r);
-    if (magnitude >= 1e9 || (magnitude < 1e-4 && r != 0))
-        return 0;
-    uint64_t scaled = (uint64_t)(magnitude * unit + 0.5);
-    if ((double)scaled / unit != magnitude)
-        return 0;
-    for (; places > 1 && scaled % 10 == 0; places--)
-        scaled /= 10;
-    return format_decimal(scaled, places, r < 0, out);
-}
-
-/* "%.15g", but with a decimal point in any case: 5.0, 1.0e+20. */
-static size_t format_general(double r, char *out) {
-    size_t length = (size_t)snprintf(out, NUMBER_SIZE, "%.15g", r);
+/* Writes an integer or a real, without a terminator; returns the length. A real has 15
+   digits at most and a decimal point in any case: 5.0, 1.0e+20. */
+size_t value_format(Value v, char out[NUMBER_SIZE]) {
+    if (v.type == V_INT)
+        return (size_t)snprintf(out, NUMBER_SIZE, "%" PRId64, v.i);
+    if (isinf(v.r))
+        return (size_t)snprintf(out, NUMBER_SIZE, "%s", v.r < 0 ? "-Inf" : "Inf");
+    size_t length = (size_t)snprintf(out, NUMBER_SIZE, "%.15g", v.r + 0.0); /* no -0 */
     if (memchr(out, '.', length))
         return length;
     char *exponent = memchr(out, 'e', length);
@@ -387,21 +351,6 @@ static size_t format_general(double r, char *out) {
     memmove(at + 2, at, (size_t)(out + length - at));
     memcpy(at, ".0", 2);
     return length + 2;
-}
-
-static size_t format_real(double r, char *out) {
-    if (isinf(r))
-        return (size_t)snprintf(out, NUMBER_SIZE, "%s", r < 0 ? "-Inf" : "Inf");
-    size_t length = format_short(r, out);
-    return length ? length : format_general(r, out);
-}
-
-/* Writes an integer or a real, without a terminator; returns the length. */
-size_t value_format(Value v, char out[NUMBER_SIZE]) {
-    if (v.type == V_REAL)
-        return format_real(v.r, out);
-    uint64_t magnitude = v.i < 0 ? 0 - (uint64_t)v.i : (uint64_t)v.i;
-    return format_decimal(magnitude, 0, v.i < 0, out);
 }
 
 /* The value, with its text copied to an arena. */

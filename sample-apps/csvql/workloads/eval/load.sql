@@ -1,2 +1,2 @@
-SELECT count(*), max(length(title)), min(year) FROM books;
+SELECT count(*), max(title), min(year) FROM books;
 SELECT count(value), max(tick), sum(device) FROM sensors;

@@ -3,5 +3,5 @@ SELECT item, state, count(*) AS orders, sum(quantity) AS pieces, avg(price) AS m
 FROM orders GROUP BY item, state;
 SELECT page, count(*), count(DISTINCT customer) AS customers, avg(ms), max(ms)
 FROM events GROUP BY page HAVING count(*) > 20 ORDER BY 2 DESC;
-SELECT substr(day, 1, 7) AS month, sum(price * quantity) AS value FROM orders
-WHERE state IN ('shipped', 'paid') GROUP BY month ORDER BY month;
+SELECT day, sum(price * quantity) AS value FROM orders
+WHERE state IN ('shipped', 'paid') GROUP BY day ORDER BY value DESC, day LIMIT 30;

@@ -1,2 +1,2 @@
-SELECT count(*), max(length(note)), sum(quantity) FROM orders;
+SELECT count(*), max(note), sum(quantity) FROM orders;
 SELECT count(*), max(time) - min(time) FROM events;
