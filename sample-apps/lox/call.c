@@ -67,13 +67,6 @@ static bool instantiate(Vm *vm, Class *class, unsigned argc) {
     return true;
 }
 
-/* A native function looks at no arguments. */
-static bool call_native(Vm *vm, const Native *native, unsigned argc) {
-    vm->sp -= argc;
-    vm->sp[-1] = native->function();
-    return true;
-}
-
 bool call_value(Vm *vm, Value callee, unsigned argc) {
     if (is_kind(callee, OBJECT_CLOSURE))
         return call_closure(vm, as_object(callee), argc);
@@ -84,8 +77,11 @@ bool call_value(Vm *vm, Value callee, unsigned argc) {
         vm->sp[-1 - (int)argc] = bound->receiver;
         return call_closure(vm, bound->method, argc);
     }
-    if (is_kind(callee, OBJECT_NATIVE))
-        return call_native(vm, as_object(callee), argc);
+    if (is_kind(callee, OBJECT_NATIVE)) {
+        vm->sp -= argc; /* a native function looks at no arguments */
+        vm->sp[-1] = ((const Native *)as_object(callee))->function();
+        return true;
+    }
     return runtime_error(vm, "Can only call functions and classes.");
 }
 

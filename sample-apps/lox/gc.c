@@ -35,6 +35,12 @@ static Object *block_cell(Block *block, size_t i) {
     return (Object *)(void *)(block->cells + i * block->cell_size);
 }
 
+static void cell_free(Object *object, FreeCell **list) {
+    object->kind = OBJECT_FREE;
+    ((FreeCell *)object)->next = *list;
+    *list = (FreeCell *)object;
+}
+
 static bool gray_push(Heap *heap, Object *object) {
     if (heap->gray_count == GRAY_MAX)
         return false;
@@ -165,9 +171,7 @@ static size_t block_sweep(Vm *vm, Block *block, FreeCell **free) {
             used++;
             continue;
         }
-        object->kind = OBJECT_FREE;
-        ((FreeCell *)object)->next = *free;
-        *free = (FreeCell *)object;
+        cell_free(object, free);
     }
     return used;
 }
@@ -247,12 +251,8 @@ static bool block_add(Heap *heap, size_t cell_size) {
         return false;
     *block = (Block){.next = heap->blocks, .cell_size = cell_size, .cell_count = count};
     heap->blocks = block;
-    for (size_t i = count; i-- > 0;) {
-        FreeCell *cell = (FreeCell *)(void *)(block->cells + i * cell_size);
-        cell->head.kind = OBJECT_FREE;
-        cell->next = heap->free[cell_size / CELL_GRAIN];
-        heap->free[cell_size / CELL_GRAIN] = cell;
-    }
+    for (size_t i = count; i-- > 0;)
+        cell_free(block_cell(block, i), &heap->free[cell_size / CELL_GRAIN]);
     return true;
 }
 

@@ -4,25 +4,14 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* The field that the cache knows of, VALUE_ABSENT if it is about another class. */
-static inline Value cached_field(Value object, const Cache *cache) {
+/* The place of the field that the cache knows of, NULL if it is about another class. */
+static inline Value *cached_place(Value object, const Cache *cache) {
     if (!is_kind(object, OBJECT_INSTANCE))
-        return VALUE_ABSENT;
-    const Instance *instance = as_object(object);
-    if (instance->class != cache->class || cache->slot >= instance->capacity)
-        return VALUE_ABSENT;
-    return instance->fields[cache->slot];
-}
-
-/* Sets the field that the cache knows of; false if it is about another class. */
-static inline bool cached_store(Value object, const Cache *cache, Value value) {
-    if (!is_kind(object, OBJECT_INSTANCE))
-        return false;
+        return NULL;
     Instance *instance = as_object(object);
     if (instance->class != cache->class || cache->slot >= instance->capacity)
-        return false;
-    instance->fields[cache->slot] = value;
-    return true;
+        return NULL;
+    return &instance->fields[cache->slot];
 }
 
 static inline Closure *cached_method(Value receiver, const Cache *cache) {
@@ -106,6 +95,7 @@ static bool execute(Vm *vm) {
     Value *base;
     Constant *constants;
     Value value;
+    Value *place;
     Closure *method;
     uint32_t global;
     bool done;
@@ -148,9 +138,9 @@ op_load_global:
 op_load_own: /* the next one, of `this` */
     *sp++ = base[0];
 op_load_field:
-    value = cached_field(sp[-1], &constants[*ip].cache);
-    if (value != VALUE_ABSENT) {
-        sp[-1] = value;
+    place = cached_place(sp[-1], &constants[*ip].cache);
+    if (place != NULL && *place != VALUE_ABSENT) {
+        sp[-1] = *place;
         ip++;
         NEXT();
     }
@@ -189,7 +179,9 @@ op_move_global:
     vm->globals[constants[*ip++].as.global].value = *--sp;
     NEXT();
 op_move_field:
-    if (cached_store(sp[-2], &constants[*ip].cache, sp[-1])) {
+    place = cached_place(sp[-2], &constants[*ip].cache);
+    if (place != NULL) {
+        *place = sp[-1];
         sp -= 2;
         ip++;
         NEXT();
