@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from pgolab import errors, files, markdown, plots, record, run_page, run_plots, terminal
+from pgolab import errors, files, markdown, plots, record, run_page, run_plots, terminal, words
 from pgolab.errors import Failure
 from pgolab.plots import Plot
 from pgolab.record import Sample
@@ -49,6 +49,10 @@ def main(argv: Sequence[str]) -> int:
     for name, app in summary["apps"].items():
         terminal.show(name, app, run["apps"][name], summary, console)
     console.print(f"report: {where}/report.html", soft_wrap=True)
+    for name, app in summary["apps"].items():
+        command = words.recipe(app, run["apps"][name], summary["baseline"])
+        if command:
+            console.print(f"recipe: {command}", soft_wrap=True)
     return 0
 
 

@@ -89,7 +89,8 @@ def write(path: Path, made: Made, metrics: Iterable[Metric] = ()) -> Path:
     } | made.settings  # fmt: skip
     apps = {
         app: {
-            "about": "an app", "layouts": made.layouts, "pinned_cpu": 1,
+            "about": "an app", "directory": "sample-apps/app",
+            "layouts": made.layouts, "pinned_cpu": 1,
             "workloads": {
                 w: {"command": ["@BIN@"], "scale": 10, "work": [2.0, "MB"] if w == "one" else None}
                 for w in next(iter(variants.values()))
@@ -131,8 +132,8 @@ def shown(path: Path, made: Made, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def widest(output: str) -> int:
-    """The length of the longest line but the last, which is a path of this test's."""
-    return max(map(len, output.splitlines()[:-1]))
+    """The length of the longest line but that with a path of this test's."""
+    return max(len(line) for line in output.splitlines() if not line.startswith("report: "))
 
 
 def test_speedups_are_those_of_the_samples(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ def build(where: Path, *flags: str) -> Path:
     """The tiny app and its manifest in a directory; the binary."""
     (where / "manifest").mkdir(parents=True)
     (where / "inputs").mkdir()
-    (where / "manifest/app").write_text(f"name = tiny\ndir = {TINY}\nabout = tiny\n")
+    facts = f"name = tiny\ndir = {TINY}\nabout = tiny\nsources = main.c step.c\n"
+    (where / "manifest/app").write_text(facts)
     lines = ["one.command = @BIN@ 1 app/train.txt", "two.command = @BIN@ 9 app/train2.txt"]
     (where / "manifest/train").write_text("\n".join(lines) + "\n")
     command: list[str | Path] = [LLVM / "clang", "-O2", "-fuse-ld=lld", "-Wl,--build-id=none"]

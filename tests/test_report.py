@@ -281,7 +281,8 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of one app that knows no more than it must."""
     made = Made(one(o2_pgo=1.3, o2_thin=1.05), blocks=14)
     return made_report(tmp_path_factory.mktemp("plain") / "run", made, app={"profiles": {"pgo": {
-        "sha256": "0", "workloads": {"a": {"wall_s": 0.1}}, "instrumented": {"build_cpu_s": 1.0},
+        "sha256": "0", "workloads": {"a": {"wall_s": 0.1}}, "instrumented":
+        {"build_cpu_s": 1.0, "build_peak_rss_bytes": 10**8},
     }}})  # fmt: skip
 
 
@@ -314,7 +315,10 @@ def test_a_report_needs_nothing_but_the_files_of_the_run(
         (copy / name).write_bytes((plain / name).read_bytes())
     monkeypatch.chdir(tmp_path)
     assert report.main(["elsewhere"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "report: elsewhere/report.html"
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "report: elsewhere/report.html",
+        "recipe: make recipe APP=app VARIANT=o2-pgo FORMAT=make",
+    ]
     assert (copy / "summary.md").read_bytes() == (plain / "summary.md").read_bytes()
 
 
@@ -385,7 +389,7 @@ def test_the_front_is_what_nothing_beats_in_both(
     ("o2-cspgo", "o2-pgo", "context-sensitive PGO"),
     ("o2-full", "o2-thin", "full LTO"),
     ("o2", "o2-pgo", "a build without PGO"),
-    ("o2-inline500", "o2", "inline500"),
+    ("o2-inline500", "o2", "more inlining"),
 ])  # fmt: skip
 def test_a_variant_is_said_in_words(variant: str, baseline: str, said: str) -> None:
     assert words.in_words(variant, baseline) == said

@@ -143,6 +143,7 @@ def of_app(bench: Bench, binaries: dict[str, Path], clang: Path) -> dict[str, An
     used = dict.fromkeys(p for facts in variants.values() for p in facts["profiles"])
     return {
         "about": bench.app.about,
+        "directory": str(bench.app.directory),
         "layouts": bench.layouts,
         "pinned_cpu": bench.hyperfine.cpu,
         "workloads": {

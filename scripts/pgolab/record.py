@@ -199,7 +199,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "settings": (
         "baseline", "precision", "budget_s", "min_effect", "layouts", "metric", "aslr", "aa_floor",
     ),
-    "apps.*": ("about", "layouts", "pinned_cpu", "workloads", "variants", "profiles"),
+    "apps.*": ("about", "directory", "layouts", "pinned_cpu", "workloads", "variants", "profiles"),
     "apps.*.workloads.*": ("command", "scale", "work"),
     "apps.*.variants.*": (
         "sha256", "file_bytes", "sections", "layouts", "relinks", "profiles", "build_cpu_s",

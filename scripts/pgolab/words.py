@@ -11,6 +11,7 @@ LATER = {
     "startup": "startup ordering", "bolt": "BOLT", "unity": "a unity build",
     "native": "-march=native", "inline100": "less inlining", "inline500": "more inlining",
 }  # fmt: skip
+WITHOUT_RECIPE = {"gcc", "bolt", "sample"}
 # In the order in which they are said; of a group, a variant has one.
 GROUPS = (LEVELS, PROFILES, LTO)
 WORDS = LEVELS | PROFILES | LTO | LATER
@@ -201,6 +202,17 @@ def best_variant(app: dict[str, Any], baseline: str) -> str | None:
         return str(app["recommendation"]["fastest"])
     others = {v: float(r["speedup"]) for v, r in app["variants"].items() if v != baseline}
     return max(others, key=lambda v: others[v]) if others else None
+
+
+def recipe(app: dict[str, Any], facts: dict[str, Any], baseline: str) -> str | None:
+    """The command that exports the fastest variant, where it is worth it and there is a recipe."""
+    best = None if "instructions" in app or app["noisy"] else best_variant(app, baseline)
+    if not best or app["variants"][best]["verdict"] != "faster":
+        return None
+    if WITHOUT_RECIPE & {*best.split("-")}:
+        return None
+    name = facts["directory"].removeprefix("sample-apps/")
+    return f"make recipe APP={name} VARIANT={best} FORMAT=make"
 
 
 def sentence(
