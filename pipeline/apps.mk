@@ -6,7 +6,7 @@
 
 app-names :=
 app-dir = $(if $(findstring /,$1),$(patsubst %/,%,$1),sample-apps/$1)
-app-keys := about sources cflags ldflags ldlibs generate overlap threads
+app-keys := about sources cflags ldflags ldlibs generate overlap threads tree build binary level
 workload-keys := weight output work
 
 # $(call known-key,VARIABLE): not empty when it may stand in a manifest.
@@ -51,8 +51,13 @@ endef
 define check-manifest
 $(foreach v,$(set-here),$(if $(call known-key,$v),,$(call fail,\
 unknown key '$v' in $(dir)/app.mk,$(call nearest,$v,$(call candidate-keys,$v)))))
-$(foreach k,about sources,$(if $(strip $(app.$k)),,$(call fail,\
+$(foreach k,about $(if $(app.tree),build binary,sources),$(if $(strip $(app.$k)),,$(call fail,\
 'app.$k' is missing in $(dir)/app.mk,see docs/manifest.md for what a manifest says)))
+$(foreach k,sources cflags ldflags ldlibs,$(if $(and $(app.tree),$(app.$k)),$(call fail,\
+'app.$k' and 'app.tree' are both set in $(dir)/app.mk,a program with a build of its own says there what it needs)))
+$(foreach k,build binary level,$(if $(app.tree),,$(if $(app.$k),$(call fail,\
+'app.$k' is set in $(dir)/app.mk and 'app.tree' is not,it belongs to a program with a build of its own: set app.tree too))))
+$(if $(filter-out keep,$(app.level)),$(call fail,app.level is '$(app.level)' in $(dir)/app.mk,it can be keep))
 $(foreach v,$(set-here),$(if $(findstring $(nl),$($v)),$(call fail,'$v' in $(dir)/app.mk has more than one line,write it in one line)))
 $(foreach s,$(app.sources),$(if $(filter $(dir)/%.c,$s),$(if $(wildcard $s),,\
 $(call fail,the source '$s' of $(name) does not exist,see app.sources in $(dir)/app.mk)),\
@@ -67,6 +72,14 @@ endef
 BIN := @BIN@
 SCALE := @SCALE@
 override PYTHON := @PYTHON@
+
+# What app.build may call: variables of the shell that runs it, and ready commands.
+$(foreach v,CC CXX AR RANLIB NM CFLAGS CXXFLAGS LDFLAGS,$(eval override $v := "$$$$$v"))
+make-build := make -j"$$JOBS" CC="$$CC" CXX="$$CXX" AR="$$AR" RANLIB="$$RANLIB" NM="$$NM"
+cmake-build := cmake -S . -B build-pgolab -DCMAKE_BUILD_TYPE=Release -DCMAKE_AR="$$AR" -DCMAKE_RANLIB="$$RANLIB" && \
+    cmake --build build-pgolab -j "$$JOBS"
+meson-build := meson setup build-pgolab --buildtype=release && meson compile -C build-pgolab -j "$$JOBS"
+autotools-build := { test -x configure || autoreconf -fi; } && ./configure --disable-shared && $(make-build)
 
 # $(call load-app,APP): includes its manifest and keeps what it says under NAME/…
 define load-app
@@ -89,6 +102,10 @@ $(name)/sources := $(patsubst $(dir)/%,%,$(sort $(app.sources)))
 $(name)/cflags := $(app.cflags)
 $(name)/ldflags := $(app.ldflags)
 $(name)/ldlibs := $(app.ldlibs)
+$(name)/tree := $(if $(app.tree),$(if $(filter /%,$(app.tree)),$(app.tree),$(dir)/$(patsubst $(dir)/%,%,$(app.tree))))
+$(name)/build := $(app.build)
+$(name)/binary := $(app.binary)
+$(name)/level := $(app.level)
 $(name)/about := $(app.about)
 $(name)/threads := $(filter yes,$(app.threads))
 $(name)/train-names := $(call workload-names,train,$(set-here))
