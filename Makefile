@@ -9,6 +9,8 @@ MAKEFLAGS += -rR --no-print-directory
 # Settings: given on the command line (make pgo APP=parser PRECISION=0.5%) or in local.mk.
 #: a directory of sample-apps/, or a path (with a /) to any app
 APP :=
+#: the source tree that `make new` writes an app.mk for
+SRC :=
 #: the apps of `make matrix` (default: all)
 APPS :=
 #: what to compare, where the target does not choose
@@ -71,6 +73,7 @@ include pipeline/calibrate.mk
 include pipeline/report.mk
 include pipeline/plan.mk
 ifneq ($(goal),)
+include pipeline/tree.mk
 include pipeline/build.mk
 include pipeline/train.mk
 include pipeline/verify.mk
@@ -94,6 +97,9 @@ list: ## the apps with their workloads; the techniques
 	    q,train: $($a/train-names)) '' $(call q,eval:  $($a/eval-names)))
 	@printf '\ntechniques, joined by - in this order to name a variant:\n'
 	@printf '  %-12s %s\n' $(foreach t,$(call order,$(techniques)),$t $(call q,$(technique.$t.help)))
+
+new: ## an app.mk in APP, a directory, for the program whose source tree is SRC
+	@$(python) scripts/new.py --app $(call q,$(if $(APP),$(call app-dir,$(APP)))) --tree $(call q,$(SRC))
 
 pgo: ## the main job: APP with o2 and o2-pgo, with LTO= the LTO pair too
 lto: ## APP with o2, o2-thin and o2-full

@@ -148,23 +148,6 @@ post-technique = $(call in-group,post-link,$(call undashed,$1))
 ordering = $(call in-group,function-order,$(call undashed,$1))
 profile-files = $(foreach t,$2,$(call profile-file,$1,$t,$3))
 
-# $(eval $(call tree-rules,APP,NAME,VARIANT,CFLAGS,LDFLAGS,PREREQUISITES,LEVEL,TRAINED)): a program with a build of its own.
-define tree-rules
-$1/$2/compiler := $(clang)
-$1/$2/relink := $$(abspath scripts/python) $$(abspath scripts/replay.py) $$(abspath build/$1/$2/link.json)
-$1/$2/compile := $4 -ffile-prefix-map=$(call q,$(CURDIR)/build/$1/$2/tree)=.
-$1/$2/link := -fuse-ld=lld $5
-$1/$2/tree-build := $$(python) scripts/build_tree.py --tree $$(call q,$$($1/tree)) --build=$$(call q,$$($1/build)) \
-    --binary $$(call q,$$($1/binary)) --compile=$$(call q,$$($1/$2/compile)) --link=$$(call q,$$($1/$2/link)) \
-    --level=$$(call q,$7) --llvm-bin $$(llvm-bin) $8
-$1/$2/tree.flags = $$(call compiler-id,$$(clang))$$(nl)$$($1/$2/tree-build)
-$$(eval $$(call stamp,build/$1/$2/tree.flags,$1/$2/tree.flags))
-
-build/$1/$2/$1: build/$1/$2/tree.flags build/$1/tree.state $6 $(anew)
-	$$(call say,BUILD,$1/$2)
-	$$(quiet)flock $(if $(alone),--exclusive,--shared) $(lock) $$($1/$2/tree-build) --jobs $(jobs) --alone $(if $(alone),1,0) --output $$@
-endef
-
 # What a variant was made from, for the sum of what it cost.
 listed = $(subst $(space),$(comma) ,$(patsubst %,"%",$1))
 parts-text = {"builds": [$(call listed,$1)], "profiles": [$(call listed,$(call profile-names,$2))]}
@@ -173,18 +156,8 @@ parts-text = {"builds": [$(call listed,$1)], "profiles": [$(call listed,$(call p
 compiled-build = $(eval $(call flag-rules,$1,$2))$(eval $(call $(if $(filter one-module,$($1/$2/units)),merged-)object-rules,$1,$2))$(eval \
     $(call binary-rules,$1,$2))
 
-# $(call own-level,APP,TECHNIQUES): without the level, where the program keeps its own.
-own-level = $(if $($1/level),$(filter-out $(call in-group,level,$(techniques)),$2),$2)
-level-flags = $(if $($1/level),,$(call variant-flags,cflags,$1,$2,$(call in-group,level,$(call undashed,$2))))
-tree-cache = $(subst ../kept,$(call q,$(CURDIR)/build/$1/$2/kept),$(call variant-flags,relink,$1,$3))
-
 # $(call stem-build,APP,VARIANT): the build of a variant that has objects of its own.
 stem-build = $(if $($1/tree),$(tree-stem),$(own-stem))
-define tree-stem
-$(eval $(call tree-rules,$1,$2,$2,$(call variant-flags,cflags,$1,$2,$(call own-level,$1,$(call undashed,$2))),$(call \
-    variant-flags,ldflags,$1,$2) $(call tree-cache,$1,$2,$2),$(call profile-files,$1,$(call profiled,$2),$2),$(call level-flags,$1,$2)))
-$(eval $1/$2/objects-of := $2)
-endef
 define own-stem
 $(eval $(call define-build,$1,$2,$2,$(call variant-flags,cflags,$1,$2),$(call variant-flags,ldflags,$1,$2),$(call \
     profile-files,$1,$(call profiled,$2),$2)))
@@ -207,11 +180,7 @@ endef
 define trained-build
 $(eval first-profile := $(if $5,$(call q,$(CURDIR)/$5)))
 $(eval threads-cflags := $(if $($1/threads),-fprofile-update=atomic))
-$(if $(call key,$2,train-cflags,$3),$(if $($1/tree),
-    $(eval $(call tree-rules,$1,$4,$3,\
-        $(call variant-flags,cflags,$1,$3,$(call own-level,$1,$(call trained-techniques,$2,$3))) $(call key,$2,train-cflags,$3),\
-        $(call variant-flags,ldflags,$1,$3,$(call trained-techniques,$2,$3)) $(call key,$2,train-ldflags,$3),\
-        $5,$(call level-flags,$1,$(call dashed,$(call trained-techniques,$2,$3))),--trained)),
+$(if $(call key,$2,train-cflags,$3),$(if $($1/tree),$(tree-trained),
     $(eval $(call define-build,$1,$4,$3,\
         $(call variant-flags,cflags,$1,$3,$(call trained-techniques,$2,$3)) $(call key,$2,train-cflags,$3),\
         $(call variant-flags,ldflags,$1,$3,$(call trained-techniques,$2,$3)) $(call key,$2,train-ldflags,$3),\
@@ -230,12 +199,5 @@ $(foreach a,$(app-names),\
         $(if $($a/$(call profile-name,$t,$v)-train/compiler),,$(if $(strip $(call trained-build,$a,$t,$v,$(call \
             profile-name,$t,$v)-train,$(call profile-files,$a,$(call key,$t,after,$v),$v))),))))\
     $(foreach v,$(variants),$(if $(strip $(call variant-build,$a,$v)),)))
-
-# $(eval $(call tree-state-rules,APP)): a file that changes when the source tree does.
-define tree-state-rules
-build/$1/tree.state: FORCE
-	@$$(python) scripts/tree_state.py --tree $$(call q,$($1/tree)) --output $$@
-endef
-$(foreach a,$(app-names),$(if $($a/tree),$(eval $(call tree-state-rules,$a))))
 
 variant-binaries := $(foreach a,$(app-names),$(foreach v,$(variants),build/$a/$v/$a))

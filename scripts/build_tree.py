@@ -2,16 +2,19 @@
 
 The build runs in the copy, with CC, CXX, AR, RANLIB and NM in its environment; CC is a script that adds
 the flags to whatever it is told. Afterwards the flags are looked for in every object of the program.
-What linked the program is kept in link.json, from which replay.py links it again.
+What linked the program and those shared libraries of the tree that it needs is kept in link.json,
+from which replay.py links them again.
 """
 
 import argparse
 import json
 import os
+import re
 import resource
 import shlex
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +26,10 @@ from pgolab.errors import Failure
 STANDS_FOR = {"cc": "clang", "gcc": "clang", "clang": "clang", "c++": "clang++", "g++": "clang++",
               "clang++": "clang++"}  # fmt: skip
 PLAIN = ("ar", "ranlib", "nm")
-SCRIPTS = Path(__file__).resolve().parent.parent / "pipeline" / "tree"
+STAND_INS = Path(__file__).resolve().parent.parent / "pipeline" / "tree"
+REPLAY = Path(__file__).resolve().with_name("replay.py")
+OBJECTS = (".o", ".lo", ".obj", ".a", ".so")
+COUNTERS = "__llvm_prf_cnts"
 LAST_LINES = 25
 
 
@@ -46,7 +52,7 @@ def names_of(tree: Path) -> list[str]:
     if (tree / ".git").exists() and listed.returncode == 0:
         names = [os.fsdecode(n) for n in listed.stdout.split(b"\0") if n]
         return sorted(n for n in set(names) if os.path.lexists(tree / n))
-    return sorted(p.name for p in tree.iterdir())
+    return sorted(p.name for p in tree.iterdir() if p.name != ".git")
 
 
 def copy(tree: Path, target: Path) -> None:
@@ -69,7 +75,7 @@ def write_tools(place: Path, tree: Path, llvm: Path, flags: dict[str, list[str]]
         (tools / name).write_text(text)
         (tools / name).chmod(0o755)
 
-    compiler = (SCRIPTS / "cc").read_text()
+    compiler = (STAND_INS / "cc").read_text()
     for name, real in STANDS_FOR.items():
         write(
             name,
@@ -80,7 +86,7 @@ def write_tools(place: Path, tree: Path, llvm: Path, flags: dict[str, list[str]]
             link_flags="\n".join(flags["link"]),
         )
     for name in PLAIN:
-        write(name, (SCRIPTS / "plain").read_text(), real=str(llvm / f"llvm-{name}"))
+        write(name, (STAND_INS / "plain").read_text(), real=str(llvm / f"llvm-{name}"))
     return tools
 
 
@@ -96,6 +102,7 @@ def environment(tools: Path, llvm: Path, level: str, jobs: str, place: Path) -> 
         "RANLIB": str(llvm / "llvm-ranlib"),
         "NM": str(llvm / "llvm-nm"),
         "JOBS": jobs,
+        "GIT_CEILING_DIRECTORIES": str(place.resolve()),
         "PATH": f"{where}:{inherited['PATH']}",
         "SOURCE_DATE_EPOCH": "0",
         # What instrumented programs write that run during the build.
@@ -119,34 +126,72 @@ def default_object(command: list[str]) -> str:
 
 
 def inputs_of(link: Note) -> list[Path]:
-    """The objects and archives of the tree that a link names."""
+    """The objects, archives and shared libraries of a link, but those of the system."""
+    words = link.command[1:]
+    directories = [link.where / w[2:] for w in words if w.startswith("-L") and len(w) > 2]
+    directories += [link.where / after for w, after in zip(words, words[1:]) if w == "-L"]
     found = []
-    for word in link.command[1:]:
-        path = Path(os.path.normpath(link.where / word))
-        if path.suffix in (".o", ".lo", ".obj", ".a") and path.is_file():
-            found.append(path)
+    for word in words:
+        if word.startswith("-l"):
+            names = (f"lib{word[2:]}.so", f"lib{word[2:]}.a")
+            candidates = [d / name for d in directories for name in names]
+        else:
+            candidates = [link.where / word] if ".so" in word or word.endswith(OBJECTS) else []
+        found += [Path(os.path.normpath(c)) for c in candidates if c.is_file()][:1]
     return found
 
 
-def foreign_objects(link: Note, compiled: set[Path], llvm: Path) -> list[str]:
+def stamps(tree: Path) -> dict[Path, int]:
+    """When each object and archive in a tree was made."""
+    found = (p for p in tree.rglob("*") if p.suffix in OBJECTS and p.is_file())
+    return {p: p.stat().st_mtime_ns for p in found}
+
+
+def unflagged(link: Note, made: set[Path], llvm: Path) -> list[str]:
     """Objects of a link that the variant's compiler did not make."""
-    names = {p.name for p in compiled}
-    foreign = []
+    names = {p.name for p in made}
+    found = []
     for path in inputs_of(link):
         if path.suffix == ".a":
             members = tool.output([llvm / "llvm-ar", "t", path]).split()
-            foreign += [f"{path.name}({m})" for m in members if Path(m).name not in names]
-        elif path.resolve() not in compiled and path not in compiled:
-            foreign.append(path.name)
-    return foreign
+            found += [f"{path.name}({m})" for m in members if Path(m).name not in names]
+        elif path.resolve() not in made:
+            found.append(path.name)
+    return found
 
 
-def has_section(llvm: Path, binary: Path, section: str) -> bool:
-    return section in tool.output([llvm / "llvm-readelf", "-S", "-W", binary])
+def needed(llvm: Path, binary: Path, tag: str = "NEEDED") -> list[str]:
+    """The names of the shared libraries that a binary needs; with tag SONAME its own."""
+    text = tool.output([llvm / "llvm-readelf", "-d", "-W", binary])
+    return re.findall(rf"\({tag}\).*\[(.*)\]", text)
 
 
-def relinkable(link: Note) -> dict[str, object]:
-    """The link without what names its output."""
+def has_counters(llvm: Path, binary: Path) -> bool:
+    return COUNTERS in tool.output([llvm / "llvm-readelf", "-S", "-W", binary])
+
+
+def libraries_of(program: Path, links: list[Note], llvm: Path) -> dict[str, Note]:
+    """The shared libraries of the tree that a program needs, with how each was linked."""
+    built = {n.output: n for n in links if n.output.is_file() and is_elf(n.output)}
+    by_name = {name: note for path, note in built.items()
+               for name in [path.name, *needed(llvm, path, "SONAME")]}  # fmt: skip
+    found: dict[str, Note] = {}
+    wanted = needed(llvm, program)
+    while wanted:
+        name = wanted.pop()
+        if name in by_name and name not in found:
+            found[name] = by_name[name]
+            wanted += needed(llvm, found[name].output)
+    return found
+
+
+def is_elf(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"\x7fELF"
+
+
+def relinkable(name: str, link: Note, extra: Sequence[str] = ()) -> dict[str, object]:
+    """A link without what names its output; name is that of a library, or empty."""
     words = iter(link.command)
     kept = []
     for word in words:
@@ -154,57 +199,88 @@ def relinkable(link: Note) -> dict[str, object]:
             next(words, None)
         elif not (word.startswith("-o") and len(word) > 2):
             kept.append(word)
-    return {"where": str(link.where), "command": kept}
+    return {"name": name, "where": str(link.where), "command": [*kept, *extra]}
 
 
-def check(args: argparse.Namespace, built: Path, place: Path) -> None:
-    """Failure when the build did not make the program, or not with the variant's flags.
+def link_of(built: Path, links: list[Note]) -> Note | None:
+    """The link that made a program, which may have been moved or copied since."""
+    for note in reversed(links):
+        if note.output.resolve() == built.resolve():
+            return note
+    for note in reversed(links):
+        if not note.output.exists() or note.output.read_bytes() == built.read_bytes():
+            if note.output.name.startswith(built.name):
+                return note
+    return None
 
-    Writes link.json, from which the program can be linked again.
+
+def check(
+    args: argparse.Namespace, built: Path, place: Path, before: dict[Path, int]
+) -> list[dict[str, object]]:
+    """The links that make the program, it being the last; Failure when they are not the variant's.
+
+    before: when the objects were made that the tree had before the build.
     """
     notes = list(read_notes(place / "notes"))
+    links = [n for n in notes if n.kind == "link"]
     log = f"what the build said is in {place / 'build.log'}"
+    clean = (
+        f"pgolab changes nothing in '{args.tree}': clean it with its own `make clean` or `git clean`,"
+        " or name a fresh copy in app.tree"
+    )
     if not notes:
+        if before or built.is_file():
+            raise Failure(f"the build of '{args.tree}' found everything built already", clean)
         raise Failure(
             f"the build of '{args.tree}' never called $(CC)",
             f"give it to the build, as in app.build = make CC=$(CC); {log}",
         )
     if not built.is_file():
-        made = sorted({str(n.output.relative_to(place.resolve() / "tree")) for n in notes
-                       if n.kind == "link" and n.output.is_relative_to(place.resolve())})  # fmt: skip
+        inside = (n.output for n in links if n.output.is_relative_to(place.resolve() / "tree"))
+        made = sorted({str(p.relative_to(place.resolve() / "tree")) for p in inside})
         raise Failure(
             f"the build of '{args.tree}' made no '{args.binary}'",
             f"app.binary is one of what it linked: {' '.join(made) or 'nothing'}; {log}",
         )
-    if built.read_bytes()[:4] != b"\x7fELF":
+    if not is_elf(built):
         raise Failure(
             f"'{args.binary}' is not a program but a script",
             "libtool leaves the program in .libs/: give that as app.binary, or --disable-shared",
         )
-    if args.trained and not has_section(args.llvm_bin, built, "__llvm_prf_cnts"):
+    link = link_of(built, links)
+    if not link:
+        raise Failure(
+            f"'{args.binary}' was not linked by $(CC)",
+            f"app.binary has to be what the linker made, not a copy that was stripped; {log}",
+        )
+    libraries = libraries_of(built, links, args.llvm_bin)
+    made_here = {n.output.resolve() for n in notes}
+    used = [link, *libraries.values()]
+    old = sorted({p.name for n in used for p in inputs_of(n) if p.suffix != ".a"
+                  and p not in made_here and before.get(p) == p.stat().st_mtime_ns})  # fmt: skip
+    if old:
+        raise Failure(f"the build linked objects of an earlier one: {some(old)}", clean)
+    binaries = [built, *(n.output for n in libraries.values())]
+    if args.trained and not any(has_counters(args.llvm_bin, b) for b in binaries):
         raise Failure(
             f"'{args.binary}' has no counters: the flags did not arrive in it",
             f"the build has to compile with $(CC), and not to strip what it links; {log}",
         )
-    links = [n for n in notes if n.kind == "link" and n.output.resolve() == built.resolve()]
-    if not links:
-        raise Failure(
-            f"'{args.binary}' was not linked by $(CC)",
-            f"app.binary has to be what the linker made, not a copy that was stripped or moved; {log}",
-        )
-    compiled = {n.output for n in notes} | {n.output.resolve() for n in notes}
-    foreign = foreign_objects(links[-1], compiled, args.llvm_bin)
-    if foreign:
-        print(
-            f"note: built without the variant's flags: {' '.join(foreign[:8])}"
-            + (" …" if len(foreign) > 8 else "")
-        )
-    for name in sorted(p.suffix[1:] for p in (place / "notes").glob("plain.*")):
-        print(
-            f"note: the build calls plain '{name}', for which LLVM's stood in: the system's cannot"
-            f" read LTO objects, so your own build needs {name.upper()}=llvm-{name}"
-        )
-    files.write_text(place / "link.json", json.dumps(relinkable(links[-1])) + "\n")
+    without = sorted({name for n in used for name in unflagged(n, made_here, args.llvm_bin)})
+    if without:
+        print(f"note: built without the variant's flags: {some(without)}")
+    if "-flto" in args.compile:
+        for name in sorted(p.suffix[1:] for p in (place / "notes").glob("plain.*")):
+            print(
+                f"note: the build calls plain '{name}', for which LLVM's stood in: the system's"
+                f" cannot read LTO objects, so your own build needs {name.upper()}=llvm-{name}"
+            )
+    beside = ["-Wl,-rpath,$ORIGIN/lib", "-Wl,--disable-new-dtags"] if libraries else []
+    return [*(relinkable(*one) for one in libraries.items()), relinkable("", link, beside)]
+
+
+def some(names: list[str]) -> str:
+    return " ".join(names[:8]) + (" …" if len(names) > 8 else "")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -226,6 +302,7 @@ def main(argv: Sequence[str]) -> int:
     place = args.output.parent
     tree = place / "tree"
     copy(args.tree, tree)
+    before = stamps(tree.resolve())
     (place / "obj").mkdir(exist_ok=True)
     files.empty_directory(place / "stray")
     files.empty_directory(place / "kept")
@@ -241,23 +318,27 @@ def main(argv: Sequence[str]) -> int:
         )  # fmt: skip
     wall_s = time.monotonic() - start
     shutil.rmtree(place / "stray")
+    for path in tree.rglob("*.profraw"):  # of programs that the build ran without its environment
+        path.unlink()
     if done.returncode != 0:
         raise Failure(
             f"the build of '{args.tree}' ended with status {done.returncode}",
             f"it ran in {tree}, its output is in {log}; the command: {args.build}",
             log.read_text(errors="replace").splitlines()[-LAST_LINES:],
         )
-    built = tree / args.binary
-    check(args, built, place)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     cost = f"{wall_s:.2f} {used.ru_utime:.2f} {used.ru_stime:.2f} {used.ru_maxrss} {args.alone}\n"
     files.write_text(place / "build.cost", cost)
+    built = tree / args.binary
+    links = check(args, built, place, before)
+    files.write_text(place / "link.json", json.dumps(links, indent=1) + "\n")
     temporary = args.output.with_name(f"{args.output.name}.tmp")
-    shutil.copy2(built, temporary)
+    if len(links) > 1:
+        tool.output([sys.executable, REPLAY, place / "link.json", "-o", temporary])
+    else:
+        shutil.copy2(built, temporary)
     temporary.replace(args.output)
     return 0
-
-
 
 
 if __name__ == "__main__":

@@ -1,22 +1,29 @@
 """Link a program of somebody's source tree again, as its build did.
 
-Takes link.json of that build, then further arguments of the link, among them -o.
+Takes link.json of that build, then further arguments of the link, among them -o. The shared libraries
+of the tree that the program needs are linked first, into lib/ beside it.
 """
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 
-def main(argv: list[str]) -> None:
-    noted = json.loads(Path(argv[0]).read_text(encoding="utf-8"))
+def main(argv: list[str]) -> int:
     words = argv[1:]
-    output = words.index("-o") + 1
-    words[output] = os.path.abspath(words[output])
-    os.chdir(noted["where"])
-    os.execv(noted["command"][0], [*noted["command"], *words])
+    at = words.index("-o") + 1
+    program = Path(words[at]).resolve()
+    for link in json.loads(Path(argv[0]).read_text(encoding="utf-8")):
+        target = program.parent / "lib" / link["name"] if link["name"] else program
+        target.parent.mkdir(exist_ok=True)
+        words[at] = str(target)
+        status = subprocess.call([*link["command"], *words], cwd=link["where"])
+        if status:
+            return status
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -47,13 +47,19 @@ class Bench:
         self.hyperfine = Hyperfine(self.work, None, settings.aslr)
 
     def _stage(self, variants: dict[str, list[Path]], bins: Path) -> dict[tuple[str, int], str]:
-        """Copies each binary to bin/NNN/APP; a name's length moves a program's stack."""
+        """Copies each binary to bin/NNN/APP; a name's length moves a program's stack.
+
+        Its shared libraries stay in the directory `lib` beside it.
+        """
         names: dict[tuple[str, int], str] = {}
         for variant, binaries in variants.items():
             for layout in range(self.layouts):
                 place = bins / f"{len(names):03}"
                 place.mkdir(parents=True)
                 shutil.copy2(binaries[layout], place / self.app.name)
+                libraries = binaries[layout].parent / "lib"
+                if libraries.is_dir():
+                    (place / "lib").symlink_to(libraries.resolve())
                 names[variant, layout] = f"../bin/{place.name}/{self.app.name}"
         return names
 

@@ -1,0 +1,181 @@
+"""Write a commented app.mk for somebody's source tree, in which only the workloads are left to fill in.
+
+Looks at the tree for its build system and for the programs that it builds; changes nothing there.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pgolab import errors, files
+from pgolab.errors import Failure
+
+ODD = set("'\"`$\\%:;()[]{}<>&|*?!#=~, \t")
+MOST_SHOWN = 6
+
+# Build systems, the more telling first: a tree that has several often ships made files of the later.
+KINDS = {
+    "autotools": (("configure.ac", "configure.in"), "$(autotools-build)"),
+    "cmake": (("CMakeLists.txt",), "$(cmake-build)"),
+    "meson": (("meson.build",), "$(meson-build)"),
+    "make": (("GNUmakefile", "makefile", "Makefile"), "$(make-build)"),
+    "configure": (("configure",), "./configure && $(make-build)"),
+}
+
+TEMPLATE = """\
+# {name}, for pgolab. docs/manifest.md has every key, docs/your-own-program.md a walk through.
+
+app.about  := {name}
+
+# The source tree: each variant is built in a private copy of it.
+app.tree   := {tree}
+
+# The command that builds it, in the shell; {how}
+# $(CC), $(CXX), $(AR), $(RANLIB) and $(NM) stand for the variant's tools.
+app.build   = {build}
+{others}
+# The program to measure, relative to the tree as it is after the build.
+{binary}
+
+# Workloads: remove the # and give each its arguments; $(app.dir) is the directory of this file.
+# The train workloads feed the profile, the eval workloads are timed, on other data. Best a run
+# takes 10 ms or more; $(SCALE) stands where the program takes a number of repetitions.
+# train.first = $(BIN) $(app.dir)/train.txt
+# eval.other  = $(BIN) $(app.dir)/eval.txt
+
+# Where needed: standard input, variables, the directory, commands before and after each run.
+# eval.other.input   = $(app.dir)/eval.txt
+# eval.other.env     = NAME=value
+# eval.other.dir     = work
+# eval.other.setup   = cp -r $(app.dir)/data work
+# eval.other.cleanup = rm -r work
+"""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One way to build a tree: its kind, the file that says so, the command, the programs."""
+
+    kind: str
+    file: str
+    build: str
+    programs: list[str]
+
+
+def texts(tree: Path, *names: str) -> Iterator[tuple[Path, str]]:
+    """The files of these names in a tree, by their directory relative to it."""
+    for name in names:
+        for path in sorted(tree.rglob(name), key=lambda p: (len(p.parts), p)):
+            if path.is_file():
+                text = path.read_text(encoding="utf-8", errors="replace")
+                yield path.parent.relative_to(tree), re.sub(r"(?m)#.*$", "", text)
+
+
+def of_cmake(tree: Path) -> Iterator[str]:
+    for where, text in texts(tree, "CMakeLists.txt"):
+        project = re.search(r"(?i)\bproject\s*\(\s*(\w+)", text)
+        for name in re.findall(r"(?i)\badd_executable\s*\(\s*([^\s)]+)", text):
+            if project:
+                name = re.sub(r"\$\{(CMAKE_)?PROJECT_NAME\}", project[1], name)
+            yield str(Path("build-pgolab") / where / name)
+
+
+def of_meson(tree: Path) -> Iterator[str]:
+    for where, text in texts(tree, "meson.build"):
+        for name in re.findall(r"\bexecutable\s*\(\s*'([^']+)'", text):
+            yield str(Path("build-pgolab") / where / name)
+
+
+def of_autotools(tree: Path) -> Iterator[str]:
+    for where, text in texts(tree, "Makefile.am"):
+        joined = text.replace("\\\n", " ")
+        for names in re.findall(r"(?m)^\s*(?:bin|sbin|noinst|libexec)_PROGRAMS\s*\+?=(.*)$", joined):
+            yield from (str(where / name) for name in names.split())
+
+
+def of_make(tree: Path) -> Iterator[str]:
+    for where, text in texts(tree, "GNUmakefile", "makefile", "Makefile"):
+        joined = text.replace("\\\n", " ")
+        values = dict(re.findall(r"(?m)^[ ]*(\w+)[ ]*[:?]?=[ \t]*(.*?)[ \t]*$", joined))
+        target = ""
+        for line in joined.splitlines():
+            rule = re.match(r"^([^\t:=]+):(?!=)", line)
+            if rule:
+                target = rule[1].split()[0] if rule[1].split() else ""
+            made = re.search(r"\s-o\s*(\S+)", line)
+            if line.startswith("\t") and made and not re.search(r"\s-(c|shared|E|S)\b", line):
+                name = target if made[1] in ("$@", '"$@"') else made[1]
+                for _ in range(3):
+                    name = re.sub(r"\$[({](\w+)[)}]", lambda m: values.get(m[1], m[0]), name)
+                yield str(where / name)
+
+
+PROGRAMS = {"autotools": of_autotools, "cmake": of_cmake, "meson": of_meson,
+            "make": of_make, "configure": of_make}  # fmt: skip
+
+
+def look(tree: Path) -> list[Found]:
+    """The ways to build a tree, the likeliest first."""
+    found = []
+    for kind, (names, build) in KINDS.items():
+        file = next((n for n in names if (tree / n).is_file()), None)
+        if file:
+            names_found = dict.fromkeys(PROGRAMS[kind](tree))
+            programs = [p for p in names_found if not re.search(r"[$%\s]|\.(o|so|a)$", p)]
+            found.append(Found(kind, file, build, programs))
+    return found
+
+
+def manifest(app: Path, tree: Path) -> str:
+    """The text of app.mk."""
+    found = look(tree)
+    if not found:
+        found = [Found("script", "no build file that pgolab knows", "./build.sh", [])]
+    first = found[0]
+    inside = tree.resolve().is_relative_to(app.resolve()) and tree.resolve() != app.resolve()
+    programs = first.programs[:MOST_SHOWN] or [tree.resolve().name]
+    lines = [f"app.binary := {programs[0]}"]
+    lines += [f"# app.binary := {name}" for name in programs[1:]]
+    if not first.programs:
+        lines.insert(0, "# (none was found in the build files: this one is a guess)")
+    return TEMPLATE.format(
+        name=app.resolve().name,
+        tree=f"$(app.dir)/{tree.resolve().relative_to(app.resolve())}" if inside else tree.resolve(),
+        how=f"the tree has {first.file}." if first.kind != "script" else f"there is {first.file}.",
+        build=first.build,
+        others="".join(f"# app.build = {f.build}    # there is {f.file} too\n" for f in found[1:]),
+        binary="\n".join(lines),
+    )
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = errors.Parser(description=__doc__)
+    parser.add_argument("--app", required=True, help="the directory that gets the app.mk")
+    parser.add_argument("--tree", required=True, help="the source tree")
+    args = parser.parse_args(argv)
+    for setting, value in (("APP", args.app), ("SRC", args.tree)):
+        if not value:
+            raise Failure(
+                f"'make new' needs {setting}=",
+                "make new APP=/path/to/dir SRC=/path/to/tree (the app.mk goes into the first)",
+            )
+    app, tree = Path(args.app), Path(args.tree)
+    if not tree.is_dir():
+        raise Failure(f"there is no directory '{tree}'", "SRC= is the source tree of the program")
+    for path in (app, tree):
+        if ODD & set(str(path.resolve())):
+            raise Failure(
+                f"'{path}' has a character in its path that Make cannot handle",
+                "move it to a path of letters, digits and . _ + - /",
+            )
+    target = app / "app.mk"
+    if target.exists():
+        raise Failure(f"'{target}' exists already", "edit it, or remove it first")
+    files.write_text(target, manifest(app, tree))
+    print(f"wrote {target}: look at app.binary, fill in the workloads, then: make pgo APP={args.app}")
+    return 0
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,252 @@
+"""Programs with a build of their own, by Make, CMake, Meson and autotools."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import Project, copy_project
+
+# One program for all build systems: a static and a shared library, a generated source, a helper that
+# is built and run during the build, a probe that runs, a C++ file, and flags of the project's own.
+SOURCES = {
+    "main.c": """
+        #include <stdio.h>
+        #include <stdlib.h>
+        #include "step.h"
+        __attribute__((noinline)) static unsigned mix(unsigned x) { return x % 7 ? x * 3 : x ^ 5; }
+        int main(int argc, char **argv) {
+            int unused;
+            if (argc != 3) return 2;
+            char text[16];
+            FILE *file = fopen(argv[2], "r");
+            if (!file || !fgets(text, sizeof text, file)) return 1;
+            unsigned seed = (unsigned)strtoul(text, NULL, 10), sum = 0;
+            for (long i = strtol(argv[1], NULL, 10) * 20000; i > 0; i--)
+                sum += mix(step(&seed)) + shared(seed) + extra(sum);
+            printf("%u\\n", sum);
+            return fclose(file);
+        }
+        """,
+    "step.h": """
+        #ifdef __cplusplus
+        extern "C" {
+        #endif
+        unsigned step(unsigned *state);
+        unsigned shared(unsigned x);
+        unsigned extra(unsigned x);
+        #ifdef __cplusplus
+        }
+        #endif
+        """,
+    "lib/step.c": """
+        #include "../step.h"
+        #include "table.h"
+        __attribute__((noinline)) static unsigned mix(unsigned x) { return x & 1 ? x / 3 : x + 1; }
+        unsigned step(unsigned *state) {
+            *state = *state * 1664525u + 1013904223u;
+            return mix(*state >> 8) + table[*state % 4];
+        }
+        """,
+    "lib/shared.c": """
+        #include "../step.h"
+        unsigned shared(unsigned x) { return x % 11 ? x >> 3 : x * 5; }
+        """,
+    "extra.cpp": """
+        #include "step.h"
+        template <typename T> static T twice(T x) { return x > 9 ? 2 * x : x; }
+        unsigned extra(unsigned x) { return twice(x) >> 4; }
+        """,
+    "gen.c": """
+        #include <stdio.h>
+        int main(void) {
+            printf("static const unsigned table[4] = {");
+            for (int i = 0; i < 4; i++) printf("%d,", i * i);
+            puts("};");
+            return 0;
+        }
+        """,
+    "probe.c": "int main(void) { return sizeof(void *) == 8 ? 0 : 1; }\n",
+}
+
+MAKE = {"Makefile": """\
+CFLAGS = -O3 -Wall -Werror
+prog: main.o extra.o libstep.a libshared.so
+	$(CXX) -o $@ main.o extra.o -L. -lstep -lshared -Wl,-rpath,'$$ORIGIN'
+libstep.a: lib/step.o
+	ar rcs $@ $^
+libshared.so: lib/shared.c
+	$(CC) $(CFLAGS) -fPIC -shared -Wl,-soname,$@ -o $@ $<
+lib/step.o: lib/table.h
+lib/table.h: gen probed
+	./gen >$@.tmp && mv $@.tmp $@
+gen: gen.c
+	$(CC) -o $@ $<
+probed: probe.c
+	$(CC) -o probe $< && ./probe && touch $@
+%.o: %.c
+	$(CC) $(CFLAGS) -c -o $@ $(CURDIR)/$<
+%.o: %.cpp
+	$(CXX) -O3 -c -o $@ $<
+"""}
+CMAKE = {"CMakeLists.txt": """\
+cmake_minimum_required(VERSION 3.10)
+project(prog C CXX)
+set(CMAKE_C_FLAGS "${CMAKE_C_FLAGS} -O3 -Wall -Werror")
+include(CheckCSourceRuns)
+check_c_source_runs("int main(void) { return sizeof(void *) == 8 ? 0 : 1; }" PROBED)
+if(NOT PROBED)
+  message(FATAL_ERROR "the probe did not run")
+endif()
+add_executable(gen gen.c)
+add_custom_command(OUTPUT table.h COMMAND gen > table.h DEPENDS gen)
+add_library(step STATIC lib/step.c ${CMAKE_CURRENT_BINARY_DIR}/table.h)
+target_include_directories(step PRIVATE ${CMAKE_CURRENT_BINARY_DIR})
+add_library(shared SHARED lib/shared.c)
+add_executable(prog main.c extra.cpp)
+target_link_libraries(prog step shared)
+"""}
+MESON = {"meson.build": """\
+project('prog', 'c', 'cpp', default_options: ['werror=true', 'warning_level=1'])
+add_project_arguments('-O3', language: 'c')
+probed = meson.get_compiler('c').run('int main(void) { return sizeof(void *) == 8 ? 0 : 1; }')
+if probed.returncode() != 0
+  error('the probe did not run')
+endif
+gen = executable('gen', 'gen.c')
+table = custom_target('table', output: 'table.h', command: gen, capture: true)
+step = static_library('step', 'lib/step.c', table)
+shared = shared_library('shared', 'lib/shared.c')
+executable('prog', 'main.c', 'extra.cpp', link_with: [step, shared])
+"""}
+AUTOTOOLS = {
+    "configure.ac": """\
+AC_INIT([prog], [1])
+AC_CONFIG_AUX_DIR([aux])
+AM_INIT_AUTOMAKE([foreign subdir-objects])
+AC_PROG_CC
+AC_PROG_CXX
+AM_PROG_AR
+LT_INIT
+AC_RUN_IFELSE([AC_LANG_PROGRAM([], [return sizeof(void *) == 8 ? 0 : 1;])], [],
+    [AC_MSG_ERROR([the probe did not run])])
+AC_CONFIG_FILES([Makefile])
+AC_OUTPUT
+""",
+    "Makefile.am": """\
+AM_CFLAGS = -O3 -Wall -Werror
+ACLOCAL_AMFLAGS = -I m4
+noinst_PROGRAMS = gen
+bin_PROGRAMS = prog
+gen_SOURCES = gen.c
+noinst_LTLIBRARIES = libstep.la
+libstep_la_SOURCES = lib/step.c
+nodist_libstep_la_SOURCES = table.h
+lib_LTLIBRARIES = libshared.la
+libshared_la_SOURCES = lib/shared.c
+prog_SOURCES = main.c extra.cpp
+prog_LDADD = libstep.la libshared.la
+BUILT_SOURCES = table.h
+table.h: gen
+	./gen >$@
+""",
+}
+SYSTEMS = {"make": MAKE, "cmake": CMAKE, "meson": MESON, "autotools": AUTOTOOLS}
+
+
+def write(root: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def tree_of(root: Path, system: str) -> Path:
+    """A source tree that is built by the given system."""
+    write(root, SOURCES | SYSTEMS[system])
+    return root
+
+
+def state(tree: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(tree)): p.read_bytes() for p in tree.rglob("*") if p.is_file()}
+
+
+def fill_in(app: Path) -> None:
+    """Makes workloads of the two commented lines, as a reader of app.mk would."""
+    manifest = app / "app.mk"
+    text = manifest.read_text()
+    for line in ("train.first = $(BIN) ", "eval.other  = $(BIN) "):
+        assert f"# {line}" in text
+        text = text.replace(f"# {line}", f"{line}$(SCALE) ")
+    manifest.write_text(text)
+    write(app, {"train.txt": "1\n", "eval.txt": "5\n"})
+
+
+def choose(app: Path, program: str) -> None:
+    """Makes a listed candidate the binary."""
+    text = (app / "app.mk").read_text()
+    assert re.search(rf"^(# )?app\.binary := {program}$", text, re.MULTILINE), text
+    text = re.sub(r"(?m)^app\.binary := .*\n", "", text)
+    (app / "app.mk").write_text(text + f"app.binary := {program}\n")
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return copy_project(tmp_path_factory.mktemp("tree") / "pgolab")
+
+
+def functions(project: Project, profile: Path) -> list[str]:
+    """The functions that a profile counts."""
+    done = subprocess.run(
+        [llvm(project) / "llvm-profdata", "show", "--all-functions", profile],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return re.findall(r"^  (\S+):$", done.stdout, re.MULTILINE)
+
+
+def llvm(project: Project) -> Path:
+    found = re.search(r"--llvm-bin (\S+)", project.ok("-n", "doctor"))
+    assert found
+    return Path(found[1])
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_tree_goes_from_make_new_to_a_verdict(
+    shared: Project, tmp_path: Path, system: str
+) -> None:
+    tree = tree_of(tmp_path / "src", system)
+    before = state(tree)
+    app = tmp_path / f"with-{system}"
+    program = "prog" if system in ("make", "autotools") else "build-pgolab/prog"
+    shared.ok("new", f"APP={app}", f"SRC={tree}")
+    choose(app, program)
+    fill_in(app)
+    said = shared.ok("pgo", f"APP={app}", "LTO=thin", "LAYOUTS=2", "BUDGET=2s", "PRECISION=50%")
+    assert "o2-pgo-thin" in said or "too noisy" in said
+    assert "without the variant's flags" not in said
+    built = shared.root / "build" / app.name
+    linked = json.loads((built / "o2-pgo-thin" / "link.json").read_text())
+    if system != "autotools":
+        assert [link["name"] for link in linked[:-1]] == ["libshared.so"]
+        assert (built / "o2-pgo-thin/layouts/1/lib/libshared.so").is_file()
+    for command in compilations(built / "o2-pgo-thin"):
+        assert [word for word in command if re.fullmatch(r"-O\w", word)][-1] == "-O2", command
+    known = functions(shared, shared.root / "profiles" / app.name / "pgo.profdata")
+    assert {"main", "step", "shared", "extra"} <= {name.split(";")[-1] for name in known}
+    statics = [name for name in known if name.endswith(";mix")]
+    assert len(statics) == 2 and not any(name.startswith("/") for name in known), known
+    log = (built / "o2-pgo" / "build.log").read_text()
+    unknown = re.findall(r"no profile data available for function (\S+)", log)
+    assert not {"mix", "step", "shared", "main"} & set(unknown)
+    assert not list(built.rglob("*-train/tree/**/*.profraw"))
+    assert state(tree) == before
+
+
+def compilations(build: Path) -> list[list[str]]:
+    """The compile commands that were run with -O3, at least those of both libraries."""
+    notes = [p.read_bytes().decode().split("\0") for p in (build / "notes").glob("compile.*")]
+    found = [words for words in notes if "-O3" in words]
+    assert len(found) >= 2
+    return found
+
