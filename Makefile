@@ -106,7 +106,7 @@ lto: ## APP with o2, o2-thin and o2-full
 matrix: ## APPS (all) in VARIANTS (the standard set)
 report: ## APP in VARIANTS; with RUN= only the report of that run
 tune: ## which variant of APP to choose: a race of many, within BUDGET (15m)
-pgo lto matrix report tune: $(verified)
+pgo lto matrix report tune: $(verified) $(resemblances)
 	@run=$(if $(RUN),$(call q,$(RUN)),$$($(measure))) && $(analyse) "$$run" && $(report) "$$run"
 	$(if $(started),@$(python) scripts/timing.py --since $(started) --log $(PGOLAB_TIMING))
 
@@ -120,7 +120,7 @@ profile-export: $(profiles) ## write the profiles of VARIANTS as text, to be com
 verify: $(verified) ## compare what the variants print with what the baseline prints
 costs: $(verified) ## build VARIANTS alone, one command at a time: what each costs
 	@$(python) scripts/costs.py --apps $(app-names) --variants $(variants) --baseline $(BASELINE) --llvm-bin $(llvm-bin)
-measure: $(verified) ## time the variants, without a report
+measure: $(verified) $(resemblances) ## time the variants, without a report
 	@$(measure)
 
 recipe: $(recipe-needs) ## what to put into your own build: APP in VARIANT, as FORMAT

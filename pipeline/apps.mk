@@ -6,8 +6,8 @@
 
 app-names :=
 app-dir = $(if $(findstring /,$1),$(patsubst %/,%,$1),sample-apps/$1)
-app-keys := about sources cflags ldflags ldlibs generate overlap threads tree build binary level
-workload-keys := weight output work
+app-keys := about sources cflags ldflags ldlibs generate overlap threads tree build binary level normalize
+workload-keys := weight output work input env dir setup cleanup
 
 # $(call known-key,VARIABLE): not empty when it may stand in a manifest.
 known-key = $(or $(filter $(addprefix app.,$(app-keys) dir inputs),$1),\
@@ -17,7 +17,7 @@ known-workload-key = $(if $(word 4,$1),,$(if $(word 3,$1),$(filter $(filter-out 
 
 # The names that an unknown key is compared with: every key, and this workload's own.
 candidate-keys = $(addprefix app.,$(app-keys)) $(if $(filter train.% eval.%,$1),$(addprefix \
-    $(basename $1).,$(if $(filter train.%,$1),weight,output work)))
+    $(basename $1).,$(filter-out $(if $(filter train.%,$1),work output,weight),$(workload-keys))))
 
 # $(call workload-names,KIND,VARIABLES): the names of the train or eval workloads among them.
 workload-names = $(sort $(foreach v,$(filter $1.%,$2),$(word 2,$(subst ., ,$v))))
@@ -29,9 +29,7 @@ manifest-line = $(if $($2),$1 = $(call command-text,$2)$(nl))
 define manifest-app
 name = $(name)
 dir = $(dir)
-sources = $($(name)/sources)
-cflags = $($(name)/cflags)
-$(call manifest-line,about,app.about)$(call manifest-line,generate,app.generate)$(call manifest-line,overlap,app.overlap)
+$(if $($(name)/sources),sources = $($(name)/sources)$(nl))$(if $($(name)/cflags),cflags = $($(name)/cflags)$(nl))$(call manifest-line,about,app.about)$(call manifest-line,generate,app.generate)$(call manifest-line,overlap,app.overlap)$(call manifest-line,normalize,app.normalize)
 endef
 # What a profile is taken from, beside the sources.
 taken-from = $($1/cflags)$(nl)$($1/manifest/train)
@@ -72,6 +70,7 @@ endef
 BIN := @BIN@
 SCALE := @SCALE@
 override PYTHON := @PYTHON@
+SERVE := @SERVE@
 
 # What app.build may call: variables of the shell that runs it, and ready commands.
 $(foreach v,CC CXX AR RANLIB NM CFLAGS CXXFLAGS LDFLAGS,$(eval override $v := "$$$$$v"))

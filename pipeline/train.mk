@@ -4,6 +4,7 @@
 #   profiles/APP/PROFILE.SUFFIX and PROFILE.json, replaced only when training gave another profile
 # A profile of `pgo` or `sample` is not trained where PROFILE= or SAMPLE_PROFILE= gives it, one of `pgo`
 # not where profiles/APP/PROFILE.proftext is there and still holds either.
+#   build/APP/PROFILE-train/resemblance.json, how far the train workloads resemble the eval workloads
 
 # The files of the app that its commands name: a change of one makes the inputs and profiles anew.
 # $(call named-files,APP,MANIFEST PART)
@@ -51,8 +52,8 @@ $3: build/$1/$2-train/trained ;
 profiles += $3
 endef
 
-# $(call committed,APP,FILE): the committed text of a profile, if it holds.
-committed = $(if $(filter profile-export,$(goal)),,$(if $(wildcard $2.proftext),$(if $(filter yes,$(shell $(python) \
+# $(call committed,APP,FILE): the committed text of a profile, if it holds; it cannot know the sources of a tree.
+committed = $(if $(or $($1/tree),$(filter profile-export,$(goal))),,$(if $(wildcard $2.proftext),$(if $(filter yes,$(shell $(python) \
     scripts/committed.py --holds $2.proftext --directory $($1/dir) --text $(call q,$(call taken-from,$1)) -- $($1/sources))),\
     $2.proftext,$(info pgolab: the committed profile '$2.proftext' is of other sources: training))))
 
@@ -60,14 +61,27 @@ committed = $(if $(filter profile-export,$(goal)),,$(if $(wildcard $2.proftext),
 given = $(strip $(if $(filter sample,$2),$(SAMPLE_PROFILE))$(if $(and $(filter pgo,$2),$(filter profdata,$(call \
     key,$2,profile,$3))),$(or $(PROFILE),$(call committed,$1,profiles/$1/$(call profile-name,$2,$3)))))
 
+# $(eval $(call resemblance-rules,APP,PROFILE,ITS FILE))
+define resemblance-rules
+build/$1/$2-train/resemblance.json: build/$1/$2-train/trained scripts/resemblance.py build/$1/manifest/eval $(call named-files,$1,eval)
+	$$(call say,COMPARE,$1/$2)
+	$$(quiet)flock --shared $$(lock) $$(python) scripts/resemblance.py --llvm-bin $$(llvm-bin) --manifest build/$1/manifest \
+	    --inputs build/$1/inputs --binary build/$1/$2-train/$1 --timeout $$(TIMEOUT) --profile $3 --output $$@
+resemblances += build/$1/$2-train/resemblance.json
+endef
+comparable = $(and $(filter profile,$(technique.$1.group)),$(filter scripts/train.py,$(firstword $(call \
+    key,$1,trainer,$2))),$(if $(call key,$1,after,$2),,yes))
+
 # $(call rules-for,APP,TECHNIQUE,VARIANT,GIVEN)
 rules-for = $(eval $(if $4,$(call taken-rules,$1,$(call profile-name,$2,$3),$(call profile-file,$1,$2,$3),$4),$(call \
     train-rules,$1,$(call profile-name,$2,$3),$(call profile-file,$1,$2,$3),$(call key,$2,trainer,$3),$(call \
-    profile-files,$1,$(call key,$2,after,$3),$3))))
+    profile-files,$1,$(call key,$2,after,$3),$3)))$(if $(or $4,$(if $(call comparable,$2,$3),,no)),,$(eval $(call \
+    resemblance-rules,$1,$(call profile-name,$2,$3),$(call profile-file,$1,$2,$3)))))
 
 # $(call profile-rules,APP,TECHNIQUE,VARIANT): for its profile, once.
 profile-rules = $(if $(filter $(call profile-file,$1,$2,$3),$(profiles)),,$(call rules-for,$1,$2,$3,$(call given,$1,$2,$3)))
 
 profiles :=
+resemblances :=
 $(foreach a,$(app-names),$(eval $(call manifest-rules,$a)))
 $(foreach a,$(app-names),$(foreach v,$(variants),$(foreach t,$(call trained,$v),$(call profile-rules,$a,$t,$v))))

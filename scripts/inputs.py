@@ -37,9 +37,10 @@ def generate(app: Manifest, inputs: Path, timeout: float) -> None:
 
 
 def data_files(one: Workload, where: Path) -> set[Path]:
-    """The files that a workload's command names as data: neither its program nor a script."""
+    """The files that a workload reads as data: neither its program nor a script."""
     found: set[Path] = set()
-    for word in (part for word in one.words[1:] for part in word.split("=")):
+    words = (*one.words[1:], one.stdin, *one.environment, *one.setup[1:])
+    for word in (part for word in words for part in word.split("=")):
         path = where / word
         if word.startswith(("app/", "inputs/")) and path.exists():
             members = path.rglob("*") if path.is_dir() else [path]
@@ -56,7 +57,7 @@ def check_overlap(app: Manifest, where: Path) -> None:
     hint = "evaluate on other data than trained on, or say app.overlap := yes"
     for one in app.of_kind("eval"):
         for other in app.of_kind("train"):
-            if one.words == other.words:
+            if (one.words, one.stdin) == (other.words, other.stdin):
                 raise Failure(f"'{one.label}' and '{other.label}' are the same command", hint)
         for path in sorted(data_files(one, where)):
             if files.sha256(path) in trained:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pgolab import errors, facts, files, instructions, judge, layouts, lock, manifest, record
-from pgolab import runner, settings, text_pages, unfinished
+from pgolab import runner, settings, text_pages, unfinished, units
 from pgolab.bench import LONG_FACTOR, Bench
 from pgolab.manifest import Workload
 from pgolab.progress import Progress
@@ -95,19 +95,25 @@ def scaled(bench: Bench, lock_path: str) -> dict[str, Any]:
     return {"advice": advice, "scaling_s": round(time.monotonic() - begun, 3)}
 
 
-def count_app(bench: Bench) -> dict[str, Any]:
+def count_app(bench: Bench, timeout: float) -> dict[str, Any]:
     """Counts the instructions of layout 0 of each variant on each workload, at scale 1."""
     return {
         "instructions": {
             variant: {
-                one.name: instructions.count(bench.command(one, variant), bench.work, one.label)
-                for one in bench.workloads
+                one.name: bench.instructions(one, variant, timeout) for one in bench.workloads
             }
             for variant in dict.fromkeys(bench.arms)
             if variant != COPY
         },
         "instructions_by": instructions.version(),
     }
+
+
+def with_advice(app: dict[str, Any]) -> dict[str, Any]:
+    """An app's facts, their advice with that on its train workloads."""
+    found = [(p["resemblance"] or {}).get("advice", []) for p in app["profiles"].values()]
+    said = dict.fromkeys([*app.get("advice", []), *(line for lines in found for line in lines)])
+    return app | {"advice": list(said)}
 
 
 def count_pages(bench: Bench, llvm_bin: Path) -> dict[str, Any]:
@@ -126,10 +132,10 @@ def count_pages(bench: Bench, llvm_bin: Path) -> dict[str, Any]:
 
 
 def pages_of(bench: Bench, one: Workload, variant: str, llvm_bin: Path) -> int | None:
-    """None for a workload whose command does not begin with the program."""
+    """None for a workload whose command does not begin with the program, or not with it alone."""
     name = bench.names[variant, 0]
     command = one.command(name, 1)
-    if command[0] != name:
+    if command[0] != name or one.setup or one.launcher(bench.work):
         return None
     return text_pages.touched(bench.work / name, command[1:], bench.work, llvm_bin, one.label)
 
@@ -173,14 +179,14 @@ def measure(args: argparse.Namespace, chosen: Settings, where: Path, run: dict[s
             manifest_of_app = manifest.load(Path("build") / name / "manifest")
             bench = Bench(manifest_of_app, inputs, staged, chosen, where / unfinished.BENCH)
             if chosen.metric == "instructions":
-                found = count_app(bench)
+                found = count_app(bench, units.seconds("TIMEOUT", args.timeout))
                 app = facts.of_app(bench, binaries, args.clang)
             else:
                 if app:
                     bench.scales_from(app)
                 else:
                     chose = scaled(bench, args.lock)
-                    app = facts.of_app(bench, binaries, args.clang) | chose
+                    app = with_advice(facts.of_app(bench, binaries, args.clang) | chose)
                     run["apps"][name] = app
                     save()
                 seed = [run["seed"], number]

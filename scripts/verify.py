@@ -1,13 +1,14 @@
 """Run every workload on all layouts of a variant and compare with what the baseline did.
 
 Exit status, standard output and the files named by eval.NAME.output have to be the same, byte for
-byte. With --record the binary is the baseline itself: it runs twice, has to agree with itself, and
+byte, after app.normalize. With --record the binary is the baseline itself: it runs twice, has to agree with itself, and
 what it printed is kept for the others.
 """
 
 import argparse
 import difflib
 import json
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,28 +28,46 @@ def observe(
     """
     where = workload.scratch(args.binary.parent / "work", app, args.inputs)
     (where / "verify").symlink_to(binary.resolve())
-    outcome = workload.run(
-        one.command("./verify"),
-        where,
-        args.timeout,
-        f"'{one.label}' of {app.name}",
-        {"PGOLAB_METRICS": str((where / "metrics").resolve())},
-    )
+    environment = {"PGOLAB_METRICS": str((where / "metrics").resolve())}
+    outcome = workload.run_one(app, one, "./verify", where, args.timeout, environment)
     if outcome.status != 0:
         raise Failure(
             f"'{one.label}' of {app.name} {workload.describe(outcome.status)} with {args.variant}",
             "a workload has to end with status 0",
             workload.tail(outcome.stdout + outcome.stderr),
         )
-    seen = {"standard output": outcome.stdout}
+    seen = {"standard output": normalized(app, outcome.stdout, where, args.timeout)}
     for name in one.outputs:
-        if not (where / name).is_file():
+        path = where / one.directory / name
+        if not path.is_file():
             raise Failure(
                 f"'{one.label}' of {app.name} made no file '{name}' with {args.variant}",
                 f"{one.label}.output names files relative to the directory where it runs",
             )
-        seen[name] = (where / name).read_bytes()
+        seen[name] = normalized(app, path.read_bytes(), where, args.timeout)
     return seen, outcome.cpu_s
+
+
+def normalized(app: Manifest, output: bytes, where: Path, timeout: float) -> bytes:
+    """An output as app.normalize prints it."""
+    if not app.normalize:
+        return output
+    try:
+        done = subprocess.run(
+            app.normalize, cwd=where, input=output, capture_output=True, timeout=timeout
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Failure(
+            f"app.normalize of {app.name} cannot run: {error}",
+            "it is a command that reads an output and prints what is to be compared of it",
+        ) from None
+    if done.returncode != 0:
+        raise Failure(
+            f"app.normalize of {app.name} {workload.describe(done.returncode)}",
+            f"it is the command: {' '.join(app.normalize)}",
+            workload.tail(done.stdout + done.stderr),
+        )
+    return done.stdout
 
 
 def difference(expected: bytes, actual: bytes) -> list[str]:
@@ -87,7 +106,8 @@ def record(app: Manifest, args: argparse.Namespace) -> None:
             f"'{one.label}' of {app.name} gives another output each time",
             first,
             second,
-            "make the program deterministic: no addresses, times or random seeds in its output",
+            "where times, addresses or seeds are printed, app.normalize is a filter that takes them"
+            " out, such as: app.normalize = sed -E 's/[0-9.]+ ms//'",
         )
         for number, data in enumerate(first.values()):
             (kept / f"{one.label}.{number}").write_bytes(data)

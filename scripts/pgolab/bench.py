@@ -3,13 +3,14 @@
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pgolab import files, machine, metrics, schedule, workload
-from pgolab.hyperfine import Hyperfine
+from pgolab import files, instructions, machine, metrics, schedule, workload
+from pgolab.hyperfine import Hyperfine, Timing
 from pgolab.manifest import Manifest, Workload
 from pgolab.record import COPY, Metric, Sample
 from pgolab.settings import Settings
@@ -64,7 +65,30 @@ class Bench:
         return names
 
     def command(self, one: Workload, variant: str, layout: int = 0, factor: int = 1) -> list[str]:
-        return one.command(self.names[variant, layout], self.scales[one.name] * factor)
+        name, scale = self.names[variant, layout], self.scales[one.name] * factor
+        return [*one.launcher(self.work), *one.command(name, scale, self.work)]
+
+    def instructions(self, one: Workload, variant: str, timeout: float) -> int:
+        """Counts the instructions of layout 0 at scale 1."""
+        name = self.names[variant, 0]
+        workload.aside(one.setup_for(name), self.work, timeout, f"the set-up of '{one.label}'")
+        command = one.command(name, where=self.work)
+        counted = instructions.count(command, self.work, one.label, one.launcher(self.work))
+        workload.aside(list(one.cleanup), self.work, timeout, f"the clean-up of '{one.label}'")
+        return counted
+
+    def _once(
+        self,
+        one: Workload,
+        variants: Sequence[str],
+        layout: int = 0,
+        factor: int = 1,
+        with_metrics: bool = False,
+    ) -> list[Timing]:
+        """Times these variants on one workload, one after the other."""
+        commands = [self.command(one, v, layout, factor) for v in variants]
+        setups = [one.setup_for(self.names[v, layout]) for v in variants] if one.setup else []
+        return self.hyperfine.once(commands, with_metrics, setups, one.cleanup)
 
     def scales_from(self, app: dict[str, Any]) -> None:
         """Takes what choose_scales found from an app of run.json."""
@@ -102,8 +126,7 @@ class Bench:
 
     def _try(self, one: Workload) -> tuple[float, float]:
         """Median wall seconds of a baseline run, and how many CPUs it keeps busy."""
-        commands = [self.command(one, self.settings.baseline)] * 4
-        timings = self.hyperfine.once(commands, with_metrics=True)[1:]
+        timings = self._once(one, [self.settings.baseline] * 4, with_metrics=True)[1:]
         if metrics.read(self.work, 0, one.label):
             self.with_metrics.add(one.name)
         wall_s = float(np.median([t.wall_s for t in timings]))
@@ -129,8 +152,8 @@ class Bench:
         before, start = machine.Usage.now(), time.monotonic()
         timed, noted = [], []
         for one, order in zip(self.workloads, rows):
-            commands = [self.command(one, self.arms[i], layout) for i in order]
-            timed.append(self.hyperfine.once(commands, one.name in self.with_metrics))
+            arms = [self.arms[i] for i in order]
+            timed.append(self._once(one, arms, layout, 1, one.name in self.with_metrics))
             for position, arm in enumerate(order):
                 for name, value, better in metrics.read(self.work, position, one.label):
                     place = (self.app.name, one.name, self.arms[arm], number, position)
@@ -164,7 +187,6 @@ class Bench:
         ratios = []
         for one in (w for w in self.workloads if w.scalable):
             layout = number % self.layouts
-            commands = [self.command(one, v, layout, LONG_FACTOR) for v in pair]
-            wall_s = dict(zip(pair, (t.wall_s for t in self.hyperfine.once(commands))))
+            wall_s = dict(zip(pair, (t.wall_s for t in self._once(one, pair, layout, LONG_FACTOR))))
             ratios.append(np.log(wall_s[variant] / wall_s[self.settings.baseline]))
         return float(np.mean(ratios))

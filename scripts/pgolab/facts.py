@@ -124,7 +124,7 @@ def of_profile(app: str, name: str, baseline: str) -> dict[str, Any]:
     """What training noted about a profile, and what the build that was trained cost.
 
     slowdown is its CPU time on the train workloads over that of the baseline; None when that is
-    not known, because nothing was verified yet.
+    not known, because nothing was verified yet. resemblance is what scripts/resemblance.py found.
     """
     path = Path("profiles") / app / f"{name}.json"
     noted: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -133,7 +133,9 @@ def of_profile(app: str, name: str, baseline: str) -> dict[str, Any]:
     known = Path("build") / app / baseline / "train-times.json"
     baseline_s = sum(json.loads(known.read_text()).values()) if known.is_file() else 0.0
     slowdown = round(trained_s / baseline_s, 3) if baseline_s else None
-    return noted | {"instrumented": built, "slowdown": slowdown}
+    compared = Path("build") / app / f"{name}-train" / "resemblance.json"
+    resemblance = json.loads(compared.read_text(encoding="utf-8")) if compared.is_file() else None
+    return noted | {"instrumented": built, "slowdown": slowdown, "resemblance": resemblance}
 
 
 def of_app(bench: Bench, binaries: dict[str, Path], clang: Path) -> dict[str, Any]:

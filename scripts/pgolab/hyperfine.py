@@ -31,10 +31,17 @@ class Hyperfine:
     cpu: int | None = None
     aslr: bool = True
 
-    def once(self, commands: Sequence[Sequence[str]], with_metrics: bool = False) -> list[Timing]:
+    def once(
+        self,
+        commands: Sequence[Sequence[str]],
+        with_metrics: bool = False,
+        setups: Sequence[Sequence[str]] = (),
+        cleanup: Sequence[str] = (),
+    ) -> list[Timing]:
         """Times each command once, in the order given, by one call of hyperfine.
 
-        With metrics, $PGOLAB_METRICS names another file for each command. Failure when a command
+        With metrics, $PGOLAB_METRICS names another file for each command. Before each one runs its
+        set-up, after each the clean-up, and neither is timed. Failure when a command
         does not end with status 0.
         """
         for old in self.where.glob("metrics.*"):
@@ -49,6 +56,10 @@ class Hyperfine:
         pin = ["taskset", "--cpu-list", str(self.cpu)] if self.cpu is not None else []
         fixed = [] if self.aslr else ["setarch", "--addr-no-randomize"]
         options = ["-N", "-w0", "-r1", "--style=none", f"--export-json={export.name}"]
+        for setup in setups:
+            options += ["--prepare", shlex.join(setup)]
+        if cleanup:
+            options += ["--cleanup", shlex.join(cleanup)]
         with timing.busy("hyperfine"):
             tool.output([*pin, *fixed, "hyperfine", *options, *lines], self.where)
         results = json.loads(export.read_text(encoding="utf-8"))["results"]

@@ -30,15 +30,21 @@ def method() -> str:
     raise Failure("neither perf nor valgrind can count instructions", "run ./scripts/setup")
 
 
-def count(command: Sequence[str], where: Path, label: str) -> int:
-    """Instructions that one run of a command takes, its children not included."""
+def count(
+    command: Sequence[str], where: Path, label: str, launcher: Sequence[str] = ()
+) -> int:
+    """Instructions that one run of a command takes, its children and launcher not included."""
     prefix, pattern = {
         "perf": (PERF, r"^(\d+);"),
         "callgrind": (CALLGRIND, r"Collected : (\d+)"),
     }[method()]
     with timing.busy("workloads"):
         done = subprocess.run(
-            [*prefix, *command], cwd=where, stdin=subprocess.DEVNULL, capture_output=True, text=True
+            [*launcher, *prefix, *command],
+            cwd=where,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
         )
     match = re.search(pattern, done.stderr, re.MULTILINE)
     if done.returncode != 0 or not match:

@@ -1,5 +1,6 @@
 """An app's manifest, as Make wrote it to build/APP/manifest/{app,train,eval}."""
 
+import re
 import shlex
 import sys
 from dataclasses import dataclass, field
@@ -8,6 +9,8 @@ from pathlib import Path
 from pgolab import sources, units
 from pgolab.errors import Failure
 
+SERVE = Path(__file__).resolve().parent.parent / "serve"
+
 
 @dataclass(frozen=True)
 class Workload:
@@ -15,6 +18,8 @@ class Workload:
 
     kind is 'train' or 'eval'; words still hold @BIN@ and @SCALE@; weight counts when profiles are
     merged; work is the amount and unit at scale 1; outputs are files compared across variants.
+    stdin is the file on standard input, environment holds NAME=value, directory is where it runs,
+    setup and cleanup are commands before and after it that are not timed.
     """
 
     kind: str
@@ -23,6 +28,11 @@ class Workload:
     weight: float = 1.0
     work: tuple[float, str] | None = None
     outputs: tuple[str, ...] = ()
+    stdin: str = ""
+    environment: tuple[str, ...] = ()
+    directory: str = ""
+    setup: tuple[str, ...] = ()
+    cleanup: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -32,9 +42,33 @@ class Workload:
     def scalable(self) -> bool:
         return any("@SCALE@" in word for word in self.words)
 
-    def command(self, binary: str, scale: int = 1) -> list[str]:
-        """The argument list with the binary's path and the scale filled in."""
-        return [w.replace("@BIN@", binary).replace("@SCALE@", str(scale)) for w in self.words]
+    def command(self, binary: str, scale: int = 1, where: Path = Path()) -> list[str]:
+        """The argument list with the binary's path and the scale filled in.
+
+        It runs in the scratch directory `where`, after what launcher() gives.
+        """
+        words = [w.replace("@BIN@", binary).replace("@SCALE@", str(scale)) for w in self.words]
+        return [self._seen(w, where) for w in words]
+
+    def setup_for(self, binary: str) -> list[str]:
+        """The set-up command with the binary's path filled in."""
+        return [w.replace("@BIN@", binary) for w in self.setup]
+
+    def launcher(self, where: Path) -> list[str]:
+        """A shell that goes where the workload runs and then becomes it; nothing if not needed."""
+        steps = [f"exec <{shlex.quote(self.stdin)}"] if self.stdin else []
+        steps += [f"export {shlex.quote(self._seen(e, where))}" for e in self.environment]
+        steps += [f"cd {shlex.quote(self.directory)}"] if self.directory else []
+        return ["sh", "-c", " && ".join([*steps, 'exec "$0" "$@"'])] if steps else []
+
+    def _seen(self, word: str, where: Path) -> str:
+        """A word with paths of the scratch directory as they are in the workload's directory."""
+        if not self.directory:
+            return word
+        parts = Path(self.directory).parts
+        away = parts[0] in ("app", "inputs")  # symbolic links: there is no way back by ..
+        back = f"{where.resolve()}/" if away else "../" * len(parts)
+        return re.sub(r"(^|=)(app/|inputs/|\.\.?/)", rf"\1{back}\2", word)
 
 
 @dataclass(frozen=True)
@@ -50,6 +84,7 @@ class Manifest:
     generate: tuple[str, ...]
     overlap: bool
     taken_from: str
+    normalize: tuple[str, ...]
     workloads: tuple[Workload, ...] = field(default=())
 
     def of_kind(self, kind: str) -> list[Workload]:
@@ -64,7 +99,10 @@ def _lines(path: Path) -> dict[str, str]:
 
 def _words(label: str, text: str) -> tuple[str, ...]:
     try:
-        return tuple(w.replace("@PYTHON@", sys.executable) for w in shlex.split(text))
+        words = shlex.split(text)
+        return tuple(
+            w.replace("@PYTHON@", sys.executable).replace("@SERVE@", str(SERVE)) for w in words
+        )
     except ValueError as error:
         raise Failure(
             f"the command of '{label}' cannot be split into words: {error}",
@@ -87,6 +125,13 @@ def _workload(kind: str, name: str, lines: dict[str, str]) -> Workload:
     words = _words(label, lines[f"{name}.command"])
     if not any("@BIN@" in word for word in words):
         raise Failure(f"the command of '{label}' does not run the app", "write $(BIN) in it")
+    environment = _words(label, lines.get(f"{name}.env", ""))
+    for word in environment:
+        if not re.match(r"[A-Za-z_]\w*=", word):
+            raise Failure(f"{label}.env has the word '{word}'", "each word is NAME=value")
+    cleanup = _words(label, lines.get(f"{name}.cleanup", ""))
+    if any("@BIN@" in word for word in cleanup):
+        raise Failure(f"{label}.cleanup runs $(BIN)", "one clean-up serves all variants: leave it out")
     return Workload(
         kind,
         name,
@@ -94,13 +139,29 @@ def _workload(kind: str, name: str, lines: dict[str, str]) -> Workload:
         weight_value,
         units.work(f"{label}.work", work) if work else None,
         _words(label, lines.get(f"{name}.output", "")),
+        _one_path(label, "input", lines),
+        environment,
+        _one_path(label, "dir", lines),
+        _words(label, lines.get(f"{name}.setup", "")),
+        cleanup,
     )
 
 
 def _taken_from(directory: Path, app: dict[str, str]) -> str:
     commands = (directory / "train").read_text(encoding="utf-8")
     text = f"{app.get('cflags', '')}\n{commands}"
-    return sources.sha256(Path(app["dir"]), app["sources"].split(), text)
+    return sources.sha256(Path(app["dir"]), app.get("sources", "").split(), text)
+
+
+def _one_path(label: str, key: str, lines: dict[str, str]) -> str:
+    """The value of a key that names one file or directory."""
+    words = _words(label, lines.get(f"{label.split('.')[1]}.{key}", ""))
+    if len(words) > 1 or words and words[0].startswith(".."):
+        raise Failure(
+            f"{label}.{key} is '{' '.join(words)}'",
+            "it is one path: below $(app.dir) or $(app.inputs), or what the set-up command makes",
+        )
+    return words[0] if words else ""
 
 
 def load(directory: Path, kinds: tuple[str, ...] = ("train", "eval")) -> Manifest:
@@ -117,6 +178,7 @@ def load(directory: Path, kinds: tuple[str, ...] = ("train", "eval")) -> Manifes
         about=app["about"],
         generate=_words("app.generate", app.get("generate", "")),
         taken_from=_taken_from(directory, app),
+        normalize=_words("app.normalize", app.get("normalize", "")),
         overlap=units.choice("app.overlap", app.get("overlap", "no"), ("yes", "no")) == "yes",
         workloads=tuple(workloads),
     )

@@ -23,7 +23,7 @@ def run(
     where = workload.scratch(binary.parent / "work", app, inputs)
     (where / "train").symlink_to(binary.resolve())
     label = f"'{one.label}' of {app.name}"
-    outcome = workload.run(one.command("./train"), where, timeout, label, environment)
+    outcome = workload.run_one(app, one, "./train", where, timeout, environment)
     if outcome.status != 0:
         raise Failure(
             f"{label} {workload.describe(outcome.status)} in training",

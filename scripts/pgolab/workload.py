@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pgolab import files, timing
 from pgolab.errors import Failure
-from pgolab.manifest import Manifest
+from pgolab.manifest import Manifest, Workload
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,36 @@ def scratch(path: Path, manifest: Manifest, inputs: Path) -> Path:
     (path / "app").symlink_to(manifest.directory.resolve())
     (path / "inputs").symlink_to(inputs.resolve())
     return path
+
+
+def run_one(
+    app: Manifest,
+    one: Workload,
+    binary: str,
+    where: Path,
+    timeout: float,
+    environment: dict[str, str] | None = None,
+) -> Outcome:
+    """Runs a workload at scale 1 in a scratch directory, between its set-up and its clean-up."""
+    label = f"'{one.label}' of {app.name}"
+    aside(one.setup_for(binary), where, timeout, f"the set-up of {label}")
+    command = [*one.launcher(where), *one.command(binary, where=where)]
+    outcome = run(command, where, timeout, label, environment)
+    aside(list(one.cleanup), where, timeout, f"the clean-up of {label}")
+    return outcome
+
+
+def aside(command: list[str], where: Path, timeout: float, label: str) -> None:
+    """Runs a command, if there is one, that has to succeed."""
+    if not command:
+        return
+    outcome = run(command, where, timeout, label)
+    if outcome.status != 0:
+        raise Failure(
+            f"{label} {describe(outcome.status)}",
+            f"it is the command: {' '.join(command)}",
+            tail(outcome.stdout + outcome.stderr),
+        )
 
 
 def describe(status: int) -> str:
