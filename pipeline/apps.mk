@@ -74,7 +74,8 @@ SERVE := @SERVE@
 
 # What app.build may call: variables of the shell that runs it, and ready commands.
 $(foreach v,CC CXX AR RANLIB NM CFLAGS CXXFLAGS LDFLAGS,$(eval override $v := "$$$$$v"))
-make-build := make -j"$$JOBS" CC="$$CC" CXX="$$CXX" AR="$$AR" RANLIB="$$RANLIB" NM="$$NM"
+# Makefiles say AR as `ar` or as `ar rc`: the stand-ins for ar and ranlib on PATH serve both.
+make-build := make -j"$$JOBS" CC="$$CC" CXX="$$CXX"
 cmake-build := cmake -S . -B build-pgolab -DCMAKE_BUILD_TYPE=Release -DCMAKE_AR="$$AR" -DCMAKE_RANLIB="$$RANLIB" && \
     cmake --build build-pgolab -j "$$JOBS"
 meson-build := meson setup build-pgolab --buildtype=release && meson compile -C build-pgolab -j "$$JOBS"

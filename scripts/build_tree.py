@@ -270,10 +270,11 @@ def check(
     if without:
         print(f"note: built without the variant's flags: {some(without)}")
     if "-flto" in args.compile:
-        for name in sorted(p.suffix[1:] for p in (place / "notes").glob("plain.*")):
+        plain = sorted(p.suffix[1:] for p in (place / "notes").glob("plain.*"))
+        if plain:
             print(
-                f"note: the build calls plain '{name}', for which LLVM's stood in: the system's"
-                f" cannot read LTO objects, so your own build needs {name.upper()}=llvm-{name}"
+                f"note: the build calls plain {some(plain)}, for which LLVM's stood in: the system's"
+                f" cannot read LTO objects, so your own build has to call llvm-{plain[0]}"
             )
     beside = ["-Wl,-rpath,$ORIGIN/lib", "-Wl,--disable-new-dtags"] if libraries else []
     return [*(relinkable(*one) for one in libraries.items()), relinkable("", link, beside)]

@@ -13,6 +13,7 @@ from pgolab.errors import Failure
 
 ODD = set("'\"`$\\%:;()[]{}<>&|*?!#=~, \t")
 MOST_SHOWN = 6
+ASIDE = re.compile(r"test|fuzz|example|bench|demo")  # programs that are less likely meant
 
 # Build systems, the more telling first: a tree that has several often ships made files of the later.
 KINDS = {
@@ -78,7 +79,12 @@ def of_cmake(tree: Path) -> Iterator[str]:
         for name in re.findall(r"(?i)\badd_executable\s*\(\s*([^\s)]+)", text):
             if project:
                 name = re.sub(r"\$\{(CMAKE_)?PROJECT_NAME\}", project[1], name)
-            yield str(Path("build-pgolab") / where / name)
+            renamed = re.search(
+                rf"(?is)\bset_target_properties\s*\(\s*{re.escape(name)}\b[^)]*"
+                r"\bOUTPUT_NAME\s+\"?([\w.-]+)",
+                text,
+            )
+            yield str(Path("build-pgolab") / where / (renamed[1] if renamed else name))
 
 
 def of_meson(tree: Path) -> Iterator[str]:
@@ -123,6 +129,7 @@ def look(tree: Path) -> list[Found]:
         if file:
             names_found = dict.fromkeys(PROGRAMS[kind](tree))
             programs = [p for p in names_found if not re.search(r"[$%\s]|\.(o|so|a)$", p)]
+            programs.sort(key=lambda p: bool(ASIDE.search(p)))
             found.append(Found(kind, file, build, programs))
     return found
 
