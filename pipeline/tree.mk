@@ -9,7 +9,7 @@
 
 # $(call keeping-level,APP,TECHNIQUES): without the level, where the program keeps its own.
 keeping-level = $(if $($1/level),$(filter-out $(call in-group,level,$(techniques)),$2),$2)
-tree-cflags = $(call variant-flags,cflags,$1,$2,$(call keeping-level,$1,$3))
+tree-cflags = $(if $(call keeping-level,$1,$3),$(call variant-flags,cflags,$1,$2,$(call keeping-level,$1,$3)))
 tree-level = $(if $($1/level),,$(call variant-flags,cflags,$1,$2,$(call in-group,level,$3)))
 
 # $(eval $(call tree-rules,APP,NAME,CFLAGS,LDFLAGS,PREREQUISITES,LEVEL[,--trained]))

@@ -250,3 +250,151 @@ def compilations(build: Path) -> list[list[str]]:
     assert len(found) >= 2
     return found
 
+
+
+TINY = {
+    "main.c": SOURCES["main.c"].replace("shared(seed)", "seed / 3").replace("extra(sum)", "1"),
+    "step.h": SOURCES["step.h"],
+    "step.c": '#include "step.h"\nunsigned step(unsigned *s) { return (*s = *s * 5 + 1) % 9; }\n',
+}
+MANIFEST = """\
+app.about  := a program
+app.tree   := $(app.dir)/src
+app.build   = {build}
+app.binary := {binary}
+train.one = $(BIN) $(SCALE) $(app.dir)/train.txt
+eval.two  = $(BIN) $(SCALE) $(app.dir)/eval.txt
+"""
+DIRECT = "$(CC) -O3 -g -o prog main.c step.c"
+
+
+def small(project: Project, name: str, build: str = DIRECT, binary: str = "prog") -> Path:
+    """An app whose tree is src/, built by a command without any build system."""
+    app = project.root / "apps" / name
+    write(app / "src", TINY)
+    files = {"app.mk": MANIFEST.format(build=build, binary=binary), "train.txt": "1\n"}
+    write(app, files | {"eval.txt": "5\n"})
+    return app
+
+
+def built_with(project: Project, name: str, variants: str) -> str:
+    return project.ok("verify", f"APP=apps/{name}", f"VARIANTS={variants}", "LAYOUTS=2")
+
+
+SPLIT = "$(CC) -c main.c && $(CC) -c step.c && "
+LIBTOOL = "mkdir .libs && $(CC) -o .libs/prog main.c step.c && echo '\\#!/bin/sh' >prog"
+
+
+@pytest.mark.parametrize("name, build, binary, wrong, hint", [
+    ("nocc", "true", "prog", "never called $(CC)", "make CC=$(CC)"),
+    ("failing", "echo oh no; exit 3", "prog", "ended with status 3", "build.log"),
+    ("misnamed", DIRECT, "bin/prog", "made no 'bin/prog'", "one of what it linked: prog"),
+    ("libtool", LIBTOOL, "prog", "'prog' is not a program but a script", ".libs/"),
+    ("absolute", "/usr/bin/gcc -o prog main.c step.c && $(CC) -o other main.c step.c", "prog",
+     "'prog' was not linked by $(CC)", "what the linker made"),
+])  # fmt: skip
+def test_a_build_that_does_not_serve_is_explained(
+    shared: Project, name: str, build: str, binary: str, wrong: str, hint: str
+) -> None:
+    small(shared, name, build, binary)
+    said = shared.error("build", f"APP=apps/{name}", "VARIANTS=o2")
+    assert wrong in said and hint in said, said
+
+
+def test_a_program_without_counters_is_an_error_before_training(shared: Project) -> None:
+    build = "/usr/bin/gcc -O2 -c main.c && /usr/bin/gcc -O2 -c step.c && $(CC) -o prog main.o step.o"
+    small(shared, "uncounted", build)
+    said = shared.error("train", "APP=apps/uncounted", "VARIANTS=o2-pgo")
+    assert "'prog' has no counters" in said and "TRAIN" not in said
+
+
+def test_objects_without_the_flags_are_named(shared: Project) -> None:
+    small(shared, "partly", "$(CC) -c main.c && /usr/bin/gcc -c step.c && $(CC) -o prog main.o step.o")
+    said = shared.ok("build", "APP=apps/partly", "VARIANTS=o2")
+    assert "note: built without the variant's flags: step.o" in said
+
+
+def test_plain_ar_is_explained_where_it_matters(shared: Project) -> None:
+    small(shared, "archive", SPLIT + "ar rcs libs.a step.o && $(CC) -o prog main.o -L. -ls")
+    assert "plain ar" not in shared.ok("build", "APP=apps/archive", "VARIANTS=o2")
+    said = shared.ok("build", "APP=apps/archive", "VARIANTS=o2-thin")
+    assert "calls plain ar, for which LLVM's stood in" in said and "has to call llvm-ar" in said
+
+
+def test_objects_of_an_earlier_build_are_found(shared: Project) -> None:
+    rules = "prog: main.o step.o\n\t$(CC) -o $@ $^\n%.o: %.c\n\t$(CC) -c $<\n"
+    app = small(shared, "stale", "$(make-build)")
+    write(app / "src", {"Makefile": rules})
+    subprocess.run(["make", "-s", "step.o"], cwd=app / "src", check=True)
+    said = shared.error("build", "APP=apps/stale", "VARIANTS=o2")
+    assert "linked objects of an earlier one: step.o" in said and "changes nothing" in said
+    subprocess.run(["make", "-s"], cwd=app / "src", check=True)
+    assert "everything built already" in shared.error("build", "APP=apps/stale", "VARIANTS=o2")
+
+
+@pytest.mark.parametrize("variant, instead", [("gcc-o2", "o2"), ("o2-unity-thin", "o2-thin")])
+def test_what_needs_single_sources_is_refused(
+    shared: Project, variant: str, instead: str
+) -> None:
+    if not (shared.root / "apps" / "refused").exists():
+        small(shared, "refused")
+    said = shared.error("build", "APP=apps/refused", f"VARIANTS={variant}")
+    assert "has a build of its own" in said and f"did you mean '{instead}'?" in said
+
+
+def test_every_technique_works_on_a_tree(shared: Project) -> None:
+    small(shared, "all", SPLIT + "$(AR) rcs libs.a step.o && $(CC) -o prog main.o -L. -ls")
+    built_with(shared, "all", "o2-full o2-cspgo-thin o2-nopie o2-startup")
+    place = shared.root / "build" / "all"
+    header = subprocess.run([llvm(shared) / "llvm-readelf", "-h", place / "o2-nopie" / "all"],
+                            capture_output=True, text=True, check=True)  # fmt: skip
+    assert "EXEC" in header.stdout
+    plain, other = (place / v / "layouts/1/all" for v in ("o2", "o2-full"))
+    assert plain.read_bytes() != (place / "o2" / "all").read_bytes() and other.is_file()
+
+
+def test_a_program_can_keep_its_own_level(shared: Project) -> None:
+    app = small(shared, "own", "$(CC) -O1 -c main.c -o main.o && $(CC) -o prog main.o step.c")
+    write(app, {"app.mk": (app / "app.mk").read_text() + "app.level := keep\n"})
+    shared.ok("build", "APP=apps/own", "VARIANTS=o2")
+    (note,) = (shared.root / "build/own/o2/notes").glob("compile.*")
+    assert re.findall(r"\0(-O\w)\0", note.read_bytes().decode()) == ["-O1"]
+
+
+def test_a_change_of_the_tree_builds_anew_and_nothing_else_does(shared: Project) -> None:
+    app = small(shared, "change")
+    build = ("build", "APP=apps/change", "VARIANTS=o2")
+    assert "BUILD" in shared.ok(*build)
+    assert "BUILD" not in shared.ok(*build)
+    write(app / "src", {"step.c": TINY["step.c"].replace("% 9", "% 11")})
+    assert "BUILD" in shared.ok(*build)
+
+
+def test_a_build_writes_no_profile_whatever_it_does_with_its_environment(shared: Project) -> None:
+    """A helper that runs during the build, with and without the variables it was given."""
+    run = "./prog 1 ../../../../apps/stray/train.txt"
+    small(shared, "stray", f"{DIRECT} && {run} && env -i {run}")
+    shared.ok("train", "APP=apps/stray", "VARIANTS=o2-pgo")
+    assert not list((shared.root / "build/stray").glob("*/tree/**/*.profraw"))
+    facts = json.loads((shared.root / "profiles/stray/pgo.json").read_text())
+    assert facts["workloads"]["one"]["raw_profiles"] == 1
+
+
+@pytest.mark.parametrize("arguments, wrong", [
+    (("APP=apps/refuse",), "'make new' needs SRC="),
+    (("SRC=apps",), "'make new' needs APP="),
+    (("APP=apps/refuse", "SRC=/nowhere"), "there is no directory '/nowhere'"),
+    (("APP=apps/there", "SRC=apps/there/src"), "'apps/there/app.mk' exists already"),
+])  # fmt: skip
+def test_make_new_refuses_what_it_cannot_do(
+    shared: Project, arguments: tuple[str, ...], wrong: str
+) -> None:
+    if not (shared.root / "apps" / "there").exists():
+        small(shared, "there")
+    assert wrong in shared.error("new", *arguments)
+
+
+def test_make_new_says_what_workloads_are_missing(shared: Project, tmp_path: Path) -> None:
+    app = shared.root / "apps" / "fresh"
+    shared.ok("new", f"APP={app}", f"SRC={tree_of(tmp_path / 'src', 'make')}")
+    assert "has no eval workload" in shared.error("pgo", f"APP={app}")
