@@ -12,21 +12,26 @@ keeping-level = $(if $($1/level),$(filter-out $(call in-group,level,$(techniques
 tree-cflags = $(if $(call keeping-level,$1,$3),$(call variant-flags,cflags,$1,$2,$(call keeping-level,$1,$3)))
 tree-level = $(if $($1/level),,$(call variant-flags,cflags,$1,$2,$(call in-group,level,$3)))
 
-# $(eval $(call tree-rules,APP,NAME,CFLAGS,LDFLAGS,PREREQUISITES,LEVEL[,--trained]))
+# $(eval $(call tree-rules,APP,NAME,CFLAGS,LDFLAGS,PREREQUISITES,LEVEL[,--trained,RUNTIME]))
 # Functions get sections of their own so that a relink can move them. What another compiler warns of, or
 # this one about profiles, does not end a build with a -Werror of its own.
 define tree-rules
 $1/$2/compiler := $(clang)
 $1/$2/objects-of := $2
 $1/$2/relink := $$(abspath scripts/python) $$(abspath scripts/replay.py) $$(abspath build/$1/$2/link.json)
+$1/$2/runtime := $(addprefix build/$1/$2/runtime/,$(addsuffix .o,$8))
+$1/$2/compile := -ffunction-sections -Wno-error -ffile-prefix-map=$(call q,$(CURDIR)/build/$1/$2/tree)=. $3
+$1/$2/link := -fuse-ld=lld $4 $$(foreach o,$$($1/$2/runtime),$$(call q,$(CURDIR)/$$o))
 $1/$2/command := $$(python) scripts/build_tree.py --tree $$(call q,$$($1/tree)) --build=$$(call q,$$($1/build)) \
     --binary $$(call q,$$($1/binary)) \
-    --compile=$$(call q,-ffunction-sections -Wno-error -ffile-prefix-map=$(call q,$(CURDIR)/build/$1/$2/tree)=. $3) \
-    --link=$$(call q,-fuse-ld=lld $4) --level=$$(call q,$6) --llvm-bin $$(llvm-bin) $7
+    --compile=$$(call q,$$($1/$2/compile)) --link=$$(call q,$$($1/$2/link)) --level=$$(call q,$6) --llvm-bin $$(llvm-bin) $7
 $1/$2/tree.flags = $$(call compiler-id,$$(clang))$$(nl)$$($1/$2/command)
 $$(eval $$(call stamp,build/$1/$2/tree.flags,$1/$2/tree.flags))
 
-build/$1/$2/$1: build/$1/$2/tree.flags build/$1/tree.state $5 $(anew)
+build/$1/$2/runtime/%.o: pipeline/runtime/%.c build/$1/$2/tree.flags
+	$$(quiet)mkdir -p $$(@D) && $$(clang) -std=c11 -O2 -c $$< -o $$@.tmp && mv $$@.tmp $$@
+
+build/$1/$2/$1: build/$1/$2/tree.flags build/$1/tree.state $$($1/$2/runtime) $5 $(anew)
 	$$(call say,BUILD,$1/$2)
 	$$(quiet)flock $(if $(alone),--exclusive,--shared) $(lock) $$($1/$2/command) --jobs $(jobs) --alone $(if $(alone),1,0) --output $$@
 endef
@@ -39,7 +44,8 @@ tree-stem = $(eval $(call tree-rules,$1,$2,$(call tree-cflags,$1,$2,$(call undas
 # $(call tree-trained,APP,TECHNIQUE,VARIANT,NAME[,FILE OF THE FIRST PROFILE]): the build that is trained for TECHNIQUE.
 tree-trained = $(eval $(call tree-rules,$1,$4,$(call tree-cflags,$1,$3,$(call trained-techniques,$2,$3)) $(call \
     key,$2,train-cflags,$3),$(call variant-flags,ldflags,$1,$3,$(call trained-techniques,$2,$3)) $(call \
-    key,$2,train-ldflags,$3),$5,$(call tree-level,$1,$3,$(call trained-techniques,$2,$3)),--trained))
+    key,$2,train-ldflags,$3),$5,$(call tree-level,$1,$3,$(call trained-techniques,$2,$3)),--trained,$(call \
+    key,$2,runtime,$3)))
 
 # $(eval $(call tree-state-rules,APP))
 define tree-state-rules

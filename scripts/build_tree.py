@@ -125,8 +125,8 @@ def default_object(command: list[str]) -> str:
     return f"{Path(sources[-1]).stem}.o" if sources else "a.out"
 
 
-def inputs_of(link: Note) -> list[Path]:
-    """The objects, archives and shared libraries of a link, but those of the system."""
+def inputs_of(link: Note, tree: Path) -> list[Path]:
+    """The objects, archives and shared libraries of a tree that a link names."""
     words = link.command[1:]
     directories = [link.where / w[2:] for w in words if w.startswith("-L") and len(w) > 2]
     directories += [link.where / after for w, after in zip(words, words[1:]) if w == "-L"]
@@ -138,7 +138,7 @@ def inputs_of(link: Note) -> list[Path]:
         else:
             candidates = [link.where / word] if ".so" in word or word.endswith(OBJECTS) else []
         found += [Path(os.path.normpath(c)) for c in candidates if c.is_file()][:1]
-    return found
+    return [path for path in found if path.is_relative_to(tree)]
 
 
 def stamps(tree: Path) -> dict[Path, int]:
@@ -147,11 +147,11 @@ def stamps(tree: Path) -> dict[Path, int]:
     return {p: p.stat().st_mtime_ns for p in found}
 
 
-def unflagged(link: Note, made: set[Path], llvm: Path) -> list[str]:
+def unflagged(link: Note, tree: Path, made: set[Path], llvm: Path) -> list[str]:
     """Objects of a link that the variant's compiler did not make."""
     names = {p.name for p in made}
     found = []
-    for path in inputs_of(link):
+    for path in inputs_of(link, tree):
         if path.suffix == ".a":
             members = tool.output([llvm / "llvm-ar", "t", path]).split()
             found += [f"{path.name}({m})" for m in members if Path(m).name not in names]
@@ -221,6 +221,7 @@ def check(
 
     before: when the objects were made that the tree had before the build.
     """
+    tree = place.resolve() / "tree"
     notes = list(read_notes(place / "notes"))
     links = [n for n in notes if n.kind == "link"]
     log = f"what the build said is in {place / 'build.log'}"
@@ -236,8 +237,8 @@ def check(
             f"give it to the build, as in app.build = make CC=$(CC); {log}",
         )
     if not built.is_file():
-        inside = (n.output for n in links if n.output.is_relative_to(place.resolve() / "tree"))
-        made = sorted({str(p.relative_to(place.resolve() / "tree")) for p in inside})
+        inside = (n.output for n in links if n.output.is_relative_to(tree))
+        made = sorted({str(p.relative_to(tree)) for p in inside})
         raise Failure(
             f"the build of '{args.tree}' made no '{args.binary}'",
             f"app.binary is one of what it linked: {' '.join(made) or 'nothing'}; {log}",
@@ -256,7 +257,7 @@ def check(
     libraries = libraries_of(built, links, args.llvm_bin)
     made_here = {n.output.resolve() for n in notes}
     used = [link, *libraries.values()]
-    old = sorted({p.name for n in used for p in inputs_of(n) if p.suffix != ".a"
+    old = sorted({p.name for n in used for p in inputs_of(n, tree) if p.suffix != ".a"
                   and p not in made_here and before.get(p) == p.stat().st_mtime_ns})  # fmt: skip
     if old:
         raise Failure(f"the build linked objects of an earlier one: {some(old)}", clean)
@@ -266,7 +267,7 @@ def check(
             f"'{args.binary}' has no counters: the flags did not arrive in it",
             f"the build has to compile with $(CC), and not to strip what it links; {log}",
         )
-    without = sorted({name for n in used for name in unflagged(n, made_here, args.llvm_bin)})
+    without = sorted({name for n in used for name in unflagged(n, tree, made_here, args.llvm_bin)})
     if without:
         print(f"note: built without the variant's flags: {some(without)}")
     if "-flto" in args.compile:

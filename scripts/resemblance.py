@@ -7,15 +7,14 @@ cold in train.
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pgolab import errors, files, manifest, tool, training, units
+from pgolab import errors, files, manifest, profile, tool, training, units
 from pgolab.errors import Failure
-from train import merge_weights, train
+from train import train
 
 HOT = 0.01  # of all that eval counts: a function worth naming
 COLD = 0.1  # of its share in eval: less than that in train is missing
@@ -23,18 +22,8 @@ UNLIKE = 0.5  # less overlap than this is pointed out
 MOST_NAMED = 5
 
 
-def shares(profdata: Path, profile: Path) -> dict[str, float]:
-    """Each function's part of all counts of a profile: about its part of what is executed."""
-    text = tool.output([profdata, "show", "--all-functions", "--counts", profile])
-    counts: dict[str, int] = {}
-    name = ""
-    for line in text.splitlines():
-        function = re.fullmatch(r"  (\S.*):", line)
-        if function:
-            name = function[1]
-        blocks = re.fullmatch(r"    Block counts: \[(.*)\]", line)
-        if blocks and name:
-            counts[name] = sum(int(n) for n in blocks[1].split(", ") if n)
+def shares(counts: dict[str, int]) -> dict[str, float]:
+    """Each function's part of all counts: about its part of what is executed."""
     total = sum(counts.values())
     return {name: count / total for name, count in counts.items()} if total else {}
 
@@ -49,21 +38,12 @@ def left_out(trained: dict[str, float], evaluated: dict[str, float]) -> dict[str
     return dict(sorted(found.items(), key=lambda item: -item[1][0]))
 
 
-def overlap(profdata: Path, first: Path, second: Path) -> float:
-    """What llvm-profdata calls the edge profile overlap of two profiles, from 0 to 1."""
-    text = tool.output([profdata, "overlap", first, second])
-    match = re.search(r"^\s*Edge profile overlap:\s*([\d.]+)%", text, re.MULTILINE)
-    if not match:
-        raise Failure(f"'{profdata} overlap' printed no overlap", "is it from LLVM 14 or newer?")
-    return float(match[1]) / 100
-
-
 def advice(resemblance: float, missing: dict[str, list[float]]) -> list[str]:
     """What a reader should do about the train workloads, if anything."""
     said = []
     if missing:
         total = sum(share for share, _ in missing.values())
-        named = [f"{name.split(';')[-1]} ({share:.0%})" for name, (share, _) in missing.items()]
+        named = [f"{profile.plain(name)} ({share:.0%})" for name, (share, _) in missing.items()]
         more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
         said.append(
             f"{total:.0%} of what the eval workloads execute is hardly trained:"
@@ -82,8 +62,8 @@ def evaluate(args: argparse.Namespace, raw: Path) -> Path:
     app = manifest.load(args.manifest, ("eval",))
     trained = [train(app, one, args, raw) for one in app.workloads]
     merged = raw / "merged.profdata"
-    pairs = zip(merge_weights(trained), trained)
-    inputs = [f"--weighted-input={weight},{t.profile}" for weight, t in pairs]
+    weights = training.merge_weights(list(app.workloads), [t.total_count for t in trained])
+    inputs = [f"--weighted-input={w},{t.profile}" for w, t in zip(weights, trained)]
     tool.output([args.profdata, "merge", "-o", merged, *inputs])
     return merged
 
@@ -109,8 +89,9 @@ def main(argv: Sequence[str]) -> int:
         print(f"note: no advice on workloads: {failure.message}", file=sys.stderr)
         found: dict[str, Any] = {"overlap": None, "left_out": {}, "advice": []}
     else:
-        resemblance = overlap(args.profdata, args.profile, evaluated)
-        missing = left_out(shares(args.profdata, args.profile), shares(args.profdata, evaluated))
+        resemblance = profile.overlap(args.profdata, args.profile, evaluated)
+        of = [shares(profile.counts(args.profdata, p)) for p in (args.profile, evaluated)]
+        missing = left_out(*of)
         said = advice(resemblance, missing)
         found = {"overlap": round(resemblance, 4), "left_out": missing, "advice": said}
     files.write_text(args.output, json.dumps(found, indent=2) + "\n")
