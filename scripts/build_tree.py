@@ -1,9 +1,9 @@
 """Build a private copy of somebody's source tree with a variant's flags.
 
-The build runs in the copy, with CC, CXX, AR, RANLIB and NM in its environment; CC is a script that adds
-the flags to whatever it is told. Afterwards the flags are looked for in every object of the program.
-What linked the program and those shared libraries of the tree that it needs is kept in link.json,
-from which replay.py links them again.
+The build runs in the copy, with CC, CXX, AR, RANLIB and NM in its environment; CC is a script that
+adds the flags to whatever it is told. Afterwards the flags are looked for in every object of the
+program. What linked the program and those shared libraries of the tree that it needs is kept in
+link.json, from which replay.py links them again.
 """
 
 import argparse
@@ -59,9 +59,10 @@ def copy(tree: Path, target: Path) -> None:
     """Copies a source tree, without links between the two."""
     files.empty_directory(target)
     names = names_of(tree)
-    command = ["cp", "-a", "--reflink=auto", "--parents", "-t", target.resolve(), "--"]
+    command = ["cp", "-a", "--reflink=auto", "--parents", "-t", str(target.resolve()), "--"]
     for start in range(0, len(names), 1000):
-        tool.output([*command, *names[start : start + 1000]], tree)
+        part = names[start:start + 1000]  # fmt: skip
+        tool.output([*command, *part], tree)
 
 
 def write_tools(place: Path, tree: Path, llvm: Path, flags: dict[str, list[str]]) -> Path:
@@ -226,8 +227,8 @@ def check(
     links = [n for n in notes if n.kind == "link"]
     log = f"what the build said is in {place / 'build.log'}"
     clean = (
-        f"pgolab changes nothing in '{args.tree}': clean it with its own `make clean` or `git clean`,"
-        " or name a fresh copy in app.tree"
+        f"pgolab changes nothing in '{args.tree}': clean it with its own `make clean` or"
+        " `git clean`, or name a fresh copy in app.tree"
     )
     if not notes:
         if before or built.is_file():
@@ -274,8 +275,8 @@ def check(
         plain = sorted(p.suffix[1:] for p in (place / "notes").glob("plain.*"))
         if plain:
             print(
-                f"note: the build calls plain {some(plain)}, for which LLVM's stood in: the system's"
-                f" cannot read LTO objects, so your own build has to call llvm-{plain[0]}"
+                f"note: the build calls plain {some(plain)}, for which LLVM's stood in: the"
+                f" system's cannot read LTO objects, so your own build has to call llvm-{plain[0]}"
             )
     beside = ["-Wl,-rpath,$ORIGIN/lib", "-Wl,--disable-new-dtags"] if libraries else []
     return [*(relinkable(*one) for one in libraries.items()), relinkable("", link, beside)]

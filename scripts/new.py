@@ -1,4 +1,4 @@
-"""Write a commented app.mk for somebody's source tree, in which only the workloads are left to fill in.
+"""Write a commented app.mk for somebody's source tree; the workloads are left to fill in.
 
 Looks at the tree for its build system and for the programs that it builds; changes nothing there.
 """
@@ -15,7 +15,7 @@ ODD = set("'\"`$\\%:;()[]{}<>&|*?!#=~, \t")
 MOST_SHOWN = 6
 ASIDE = re.compile(r"test|fuzz|example|bench|demo")  # programs that are less likely meant
 
-# Build systems, the more telling first: a tree that has several often ships made files of the later.
+# Build systems, the more telling first: a tree that has several often ships files of the later.
 KINDS = {
     "autotools": (("configure.ac", "configure.in"), "$(autotools-build)"),
     "cmake": (("CMakeLists.txt",), "$(cmake-build)"),
@@ -96,7 +96,8 @@ def of_meson(tree: Path) -> Iterator[str]:
 def of_autotools(tree: Path) -> Iterator[str]:
     for where, text in texts(tree, "Makefile.am"):
         joined = text.replace("\\\n", " ")
-        for names in re.findall(r"(?m)^\s*(?:bin|sbin|noinst|libexec)_PROGRAMS\s*\+?=(.*)$", joined):
+        kinds = "bin|sbin|noinst|libexec"
+        for names in re.findall(rf"(?m)^\s*(?:{kinds})_PROGRAMS\s*\+?=(.*)$", joined):
             yield from (str(where / name) for name in names.split())
 
 
@@ -140,7 +141,9 @@ def manifest(app: Path, tree: Path) -> str:
     if not found:
         found = [Found("script", "no build file that pgolab knows", "./build.sh", [])]
     first = found[0]
-    inside = tree.resolve().is_relative_to(app.resolve()) and tree.resolve() != app.resolve()
+    place = str(tree.resolve())
+    if app.resolve() in tree.resolve().parents:
+        place = f"$(app.dir)/{tree.resolve().relative_to(app.resolve())}"
     programs = first.programs[:MOST_SHOWN] or [tree.resolve().name]
     lines = [f"app.binary := {programs[0]}"]
     lines += [f"# app.binary := {name}" for name in programs[1:]]
@@ -148,7 +151,7 @@ def manifest(app: Path, tree: Path) -> str:
         lines.insert(0, "# (none was found in the build files: this one is a guess)")
     return TEMPLATE.format(
         name=app.resolve().name,
-        tree=f"$(app.dir)/{tree.resolve().relative_to(app.resolve())}" if inside else tree.resolve(),
+        tree=place,
         how=f"the tree has {first.file}." if first.kind != "script" else f"there is {first.file}.",
         build=first.build,
         others="".join(f"# app.build = {f.build}    # there is {f.file} too\n" for f in found[1:]),
@@ -180,7 +183,7 @@ def main(argv: Sequence[str]) -> int:
     if target.exists():
         raise Failure(f"'{target}' exists already", "edit it, or remove it first")
     files.write_text(target, manifest(app, tree))
-    print(f"wrote {target}: look at app.binary, fill in the workloads, then: make pgo APP={args.app}")
+    print(f"wrote {target}: check app.binary, fill in the workloads, then: make pgo APP={args.app}")
     return 0
 
 

@@ -1,11 +1,10 @@
 """Link a program of somebody's source tree again, as its build did.
 
-Takes link.json of that build, then further arguments of the link, among them -o. The shared libraries
-of the tree that the program needs are linked first, into lib/ beside it.
+Takes link.json of that build, then further arguments of the link, among them -o. The shared
+libraries of the tree that the program needs are linked first, into lib/ beside it.
 """
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path

@@ -1,8 +1,8 @@
 """Say how far the train workloads resemble the eval workloads, and what they leave out.
 
-Runs the eval workloads on the instrumented build, apart from the profile, which never sees them, and
-compares what both count: the overlap of the two profiles, and the functions that are hot in eval and
-cold in train.
+Runs the eval workloads on the instrumented build, apart from the profile, which never sees them,
+and compares what both count: the overlap of the two profiles, and the functions that are hot in
+eval and cold in train.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Run every workload on all layouts of a variant and compare with what the baseline did.
 
 Exit status, standard output and the files named by eval.NAME.output have to be the same, byte for
-byte, after app.normalize. With --record the binary is the baseline itself: it runs twice, has to agree with itself, and
-what it printed is kept for the others.
+byte, after app.normalize. With --record the binary is the baseline itself: it runs twice, has to
+agree with itself, and what it printed is kept for the others.
 """
 
 import argparse

@@ -10,7 +10,8 @@ import pytest
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 CORE = ["clang-{}", "lld-{}", "llvm-{}", "libclang-rt-{}-dev"]
 EXTRA = ["bolt-{}", "libbolt-{}-dev", "clang-format-{}", "clang-tidy-{}"]
-OTHERS = """make g++ cmake meson autoconf automake libtool libc6-dev libc6-dbg hyperfine valgrind time shellcheck flake8 mypy python3
+OTHERS = """make libc6-dev libc6-dbg g++ cmake meson autoconf automake libtool
+    hyperfine valgrind time shellcheck flake8 mypy python3
     python3-numpy python3-scipy python3-matplotlib python3-jinja2 python3-rich python3-pytest
     python3-hypothesis chromium python3-jsonschema python3-yaml cmake ninja-build meson
     autoconf automake""".split()

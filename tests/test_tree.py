@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import Project, copy_project
 
-# One program for all build systems: a static and a shared library, a generated source, a helper that
-# is built and run during the build, a probe that runs, a C++ file, and flags of the project's own.
+# One program for all build systems: a static and a shared library, a generated source, a helper
+# that is built and run during the build, a probe that runs, a C++ file, and flags of its own.
 SOURCES = {
     "main.c": """
         #include <stdio.h>
@@ -70,26 +70,32 @@ SOURCES = {
     "probe.c": "int main(void) { return sizeof(void *) == 8 ? 0 : 1; }\n",
 }
 
-MAKE = {"Makefile": """\
+
+def tabbed(text: str) -> str:
+    """A Makefile whose recipes are indented by four spaces."""
+    return text.replace("\n    ", "\n\t")
+
+
+MAKE = {"Makefile": tabbed("""\
 CFLAGS = -O3 -Wall -Werror
 prog: main.o extra.o libstep.a libshared.so
-	$(CXX) -o $@ main.o extra.o -L. -lstep -lshared -Wl,-rpath,'$$ORIGIN'
+    $(CXX) -o $@ main.o extra.o -L. -lstep -lshared -Wl,-rpath,'$$ORIGIN'
 libstep.a: lib/step.o
-	ar rcs $@ $^
+    ar rcs $@ $^
 libshared.so: lib/shared.c
-	$(CC) $(CFLAGS) -fPIC -shared -Wl,-soname,$@ -o $@ $<
+    $(CC) $(CFLAGS) -fPIC -shared -Wl,-soname,$@ -o $@ $<
 lib/step.o: lib/table.h
 lib/table.h: gen probed
-	./gen >$@.tmp && mv $@.tmp $@
+    ./gen >$@.tmp && mv $@.tmp $@
 gen: gen.c
-	$(CC) -o $@ $<
+    $(CC) -o $@ $<
 probed: probe.c
-	$(CC) -o probe $< && ./probe && touch $@
+    $(CC) -o probe $< && ./probe && touch $@
 %.o: %.c
-	$(CC) $(CFLAGS) -c -o $@ $(CURDIR)/$<
+    $(CC) $(CFLAGS) -c -o $@ $(CURDIR)/$<
 %.o: %.cpp
-	$(CXX) -O3 -c -o $@ $<
-"""}
+    $(CXX) -O3 -c -o $@ $<
+""")}
 CMAKE = {"CMakeLists.txt": """\
 cmake_minimum_required(VERSION 3.10)
 project(prog C CXX)
@@ -134,7 +140,7 @@ AC_RUN_IFELSE([AC_LANG_PROGRAM([], [return sizeof(void *) == 8 ? 0 : 1;])], [],
 AC_CONFIG_FILES([Makefile])
 AC_OUTPUT
 """,
-    "Makefile.am": """\
+    "Makefile.am": tabbed("""\
 AM_CFLAGS = -O3 -Wall -Werror
 ACLOCAL_AMFLAGS = -I m4
 noinst_PROGRAMS = gen
@@ -149,8 +155,8 @@ prog_SOURCES = main.c extra.cpp
 prog_LDADD = libstep.la libshared.la
 BUILT_SOURCES = table.h
 table.h: gen
-	./gen >$@
-""",
+    ./gen >$@
+"""),
 }
 SYSTEMS = {"make": MAKE, "cmake": CMAKE, "meson": MESON, "autotools": AUTOTOOLS}
 
@@ -251,7 +257,6 @@ def compilations(build: Path) -> list[list[str]]:
     return found
 
 
-
 TINY = {
     "main.c": SOURCES["main.c"].replace("shared(seed)", "seed / 3").replace("extra(sum)", "1"),
     "step.h": SOURCES["step.h"],
@@ -302,14 +307,15 @@ def test_a_build_that_does_not_serve_is_explained(
 
 
 def test_a_program_without_counters_is_an_error_before_training(shared: Project) -> None:
-    build = "/usr/bin/gcc -O2 -c main.c && /usr/bin/gcc -O2 -c step.c && $(CC) -o prog main.o step.o"
+    build = "/usr/bin/gcc -O2 -c main.c step.c && $(CC) -o prog main.o step.o"
     small(shared, "uncounted", build)
     said = shared.error("train", "APP=apps/uncounted", "VARIANTS=o2-pgo")
     assert "'prog' has no counters" in said and "TRAIN" not in said
 
 
 def test_objects_without_the_flags_are_named(shared: Project) -> None:
-    small(shared, "partly", "$(CC) -c main.c && /usr/bin/gcc -c step.c && $(CC) -o prog main.o step.o")
+    build = "$(CC) -c main.c && /usr/bin/gcc -c step.c && $(CC) -o prog main.o step.o"
+    small(shared, "partly", build)
     said = shared.ok("build", "APP=apps/partly", "VARIANTS=o2")
     assert "note: built without the variant's flags: step.o" in said
 

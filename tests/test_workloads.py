@@ -1,4 +1,4 @@
-"""What surrounds a workload: standard input, environment, directory, set-up, servers; and advice."""
+"""What surrounds a workload: input, environment, directory, set-up, servers; and advice."""
 
 import json
 import subprocess
@@ -23,7 +23,8 @@ int main(int argc, char **argv) {
     char where[4096], text[16] = "", held[16] = "";
     const char *factor = getenv("FACTOR");
     FILE *file = fopen("made.txt", "r");
-    if (argc != 2 || !factor || !file || !fgets(held, 16, file) || !fgets(text, 16, stdin)) return 3;
+    if (argc != 2 || !factor || !file) return 3;
+    if (!fgets(held, 16, file) || !fgets(text, 16, stdin)) return 3;
     if (!getcwd(where, sizeof where) || strcmp(strrchr(where, '/'), "/work") != 0) return 4;
     unsigned sum = 0, add = strchr(text, '+') != NULL;
     for (unsigned i = 0; i < 30000u * (unsigned)atoi(factor); i++)
@@ -95,7 +96,7 @@ def test_train_workloads_that_resemble_eval_need_no_advice(shared: Project) -> N
     ("eval.two.cleanup = rm", "eval.two.cleanup = $(BIN)", "eval.two.cleanup runs $(BIN)"),
     ("eval.two.input", "eval.two.inputs", "unknown key 'eval.two.inputs'"),
     ("eval.txt\n", "train.txt\n", "'eval.two' and 'train.one' are the same command"),
-    ("sh -c 'mkdir", "sh -c 'exit 5; mkdir", "the set-up of 'train.one' of wrong ended with status 5"),
+    ("sh -c 'mkdir", "sh -c 'exit 5; mkdir", "set-up of 'train.one' of wrong ended with status 5"),
     ("sed /^pid/d", "false", "app.normalize of wrong ended with status 1"),
     ("app.normalize := sed /^pid/d", "", "gives another output each time"),
 ])  # fmt: skip

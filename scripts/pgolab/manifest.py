@@ -131,7 +131,7 @@ def _workload(kind: str, name: str, lines: dict[str, str]) -> Workload:
             raise Failure(f"{label}.env has the word '{word}'", "each word is NAME=value")
     cleanup = _words(label, lines.get(f"{name}.cleanup", ""))
     if any("@BIN@" in word for word in cleanup):
-        raise Failure(f"{label}.cleanup runs $(BIN)", "one clean-up serves all variants: leave it out")
+        raise Failure(f"{label}.cleanup runs $(BIN)", "it is the same command for all variants")
     return Workload(
         kind,
         name,
