@@ -73,7 +73,9 @@ override PYTHON := @PYTHON@
 SERVE := @SERVE@
 
 # What app.build may call: variables of the shell that runs it, and ready commands.
-$(foreach v,CC CXX AR RANLIB NM CFLAGS CXXFLAGS LDFLAGS,$(eval override $v := "$$$$$v"))
+tools := CC CXX AR RANLIB NM CFLAGS CXXFLAGS LDFLAGS
+$(foreach v,$(tools),$(eval $v := "$$$$$v"))
+changed-tools = $(foreach v,$(tools),$(if $(call same,$($v),"$$$v"),,$v))
 # Makefiles say AR as `ar` or as `ar rc`: the stand-ins for ar and ranlib on PATH serve both.
 make-build := make -j"$$JOBS" CC="$$CC" CXX="$$CXX"
 cmake-build := cmake -S . -B build-pgolab -DCMAKE_BUILD_TYPE=Release -DCMAKE_AR="$$AR" -DCMAKE_RANLIB="$$RANLIB" && \
@@ -89,7 +91,7 @@ app.dir := $(call app-dir,$1)
 app.inputs := inputs
 before := $$(.VARIABLES)
 include $(call app-dir,$1)/app.mk
-set-here := $$(filter-out $$(before) before set-here,$$(.VARIABLES))
+set-here := $$(filter-out $$(before) before set-here,$$(.VARIABLES)) $$(changed-tools)
 $$(eval $$(value keep-app))
 endef
 
