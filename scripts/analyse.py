@@ -65,7 +65,7 @@ def costs(facts: dict[str, Any], app: dict[str, Any]) -> dict[str, Any]:
     found |= {
         "relink_cpu_s": facts["relinks"]["cpu_s"],
         "file_bytes": facts["file_bytes"],
-        "text_bytes": facts["sections"][".text"],
+        "text_bytes": record.text_bytes(facts["sections"]),
         "hot_text_bytes": facts["hot_text_bytes"],
     }
     profiles = [app["profiles"][name] for name in facts["profiles"]]

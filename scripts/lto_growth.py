@@ -20,7 +20,7 @@ import numpy as np
 from pgolab import errors, lock, terminal, tool, units
 from pgolab.terminal import Column
 
-FUNCTIONS = 30  # in each file
+FUNCTIONS = 10  # in each file
 MODES: dict[str, list[str]] = {"no LTO": [], "ThinLTO": ["-flto=thin"], "full LTO": ["-flto=full"]}
 STYLES = {"no LTO": ("o", ":"), "ThinLTO": ("s", "-"), "full LTO": ("^", "--")}
 

@@ -106,8 +106,8 @@ def record(app: Manifest, args: argparse.Namespace) -> None:
             f"'{one.label}' of {app.name} gives another output each time",
             first,
             second,
-            "make the program deterministic; where it prints times, addresses or seeds, a filter can"
-            " take them out, such as: app.normalize = sed -E 's/[0-9.]+ ms//'",
+            "make the program deterministic; where it prints times, addresses or seeds, a filter"
+            " can take them out, such as: app.normalize = sed -E 's/[0-9.]+ ms//'",
         )
         for number, data in enumerate(first.values()):
             (kept / f"{one.label}.{number}").write_bytes(data)

@@ -42,6 +42,8 @@ def small(command: str) -> str:
                 parts[i] += " APP=parser"
         if part.startswith("make calibrate"):
             parts[i] = "make verify APP=pipeline/calibration VARIANTS=o3 LAYOUTS=2"
+        parts[i] = re.sub(r"VARIANTS='o2 o3 .*'", "VARIANTS='o2 o2-cspgo-thin'", parts[i])
+        parts[i] = re.sub(r"--sizes \S+", "--sizes 2,3", parts[i])
         parts[i] = re.sub(r"--seconds \S+", "--seconds 0.3", parts[i])
         parts[i] = re.sub(r"(methods.py hyperfine)", r"\1 --repetitions 2", parts[i])
         few = "--replications 9 --family-replications 2"
