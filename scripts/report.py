@@ -6,7 +6,9 @@ Reads run.json, samples.csv and summary.json alone, so that a report can be made
 import json
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from pgolab import errors, files, markdown, plots, record, run_page, run_plots, terminal, words
 from pgolab.errors import Failure
@@ -24,6 +26,12 @@ def write_plots(directory: Path, drawn: list[Plot]) -> None:
     made.rename(directory)
 
 
+def draw(job: tuple[str, dict[str, Any], dict[str, Any], list[Sample]]) -> list[Plot]:
+    """An app's figures."""
+    with plots.style():
+        return list(run_plots.of_app(*job))
+
+
 def main(argv: Sequence[str]) -> int:
     parser = errors.Parser(description=__doc__)
     parser.add_argument("run", type=Path, help="results/RUN-ID, analysed")
@@ -35,12 +43,15 @@ def main(argv: Sequence[str]) -> int:
         raise Failure(f"'{where}' has no summary.json", f"make report RUN={where}")
     summary = json.loads(path.read_text(encoding="utf-8"))
     samples = record.read_rows(where / "samples.csv", Sample)
-    with plots.style():
-        of_all = run_plots.of_all(summary)
-        of_apps = {
-            name: run_plots.of_app(name, app, summary, samples)
-            for name, app in summary["apps"].items()
-        }
+    jobs = [
+        (name, app, summary, [s for s in samples if s.app == name])
+        for name, app in summary["apps"].items()
+    ]
+    with ProcessPoolExecutor() as pool:  # drawing takes most of the time
+        each = pool.map(draw, jobs) if len(jobs) > 1 else map(draw, jobs)
+        with plots.style():
+            of_all = run_plots.of_all(summary)
+        of_apps = dict(zip(summary["apps"], each))
     write_plots(where / "plots", [*of_all, *(plot for own in of_apps.values() for plot in own)])
     files.write_text(where / "summary.md", markdown.render(run, summary))
     html = run_page.render(run, summary, of_all, of_apps)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import Project, copy_project, steps
 
-from pgolab import text_pages
+from pgolab import profile, text_pages
 
 LLVM = max(Path("/usr/lib").glob("llvm-*/bin/clang")).parent
 VARIANTS = (
@@ -94,6 +94,14 @@ def test_a_context_sensitive_profile_holds_that_of_the_first_stage(built: Projec
     assert total(output(*show, second)) == total(first) > 0
     assert total(output(*show, "--showcs", second)) > 0
     assert total(output(*show, "--showcs", built.root / "profiles/tiny/pgo.profdata")) == 0
+
+
+def test_the_overlap_of_context_sensitive_profiles_is_a_share(built: Project) -> None:
+    thin, full = (built.root / f"profiles/tiny/o2-cspgo-{m}.profdata" for m in ("thin", "full"))
+    same = profile.overlap(LLVM / "llvm-profdata", thin, thin, context_sensitive=True)
+    other = profile.overlap(LLVM / "llvm-profdata", thin, full, context_sensitive=True)
+    assert same == pytest.approx(1)
+    assert 0 <= other <= 1 + 1e-9
 
 
 def total(shown: str) -> int:

@@ -55,9 +55,18 @@ def counts(profdata: Path, profile: Path, context_sensitive: bool = False) -> di
 
 
 def overlap(profdata: Path, one: Path, other: Path, context_sensitive: bool = False) -> float:
-    """How much of their counts two profiles have in common, 0 to 1."""
-    kind = ["--cs"] if context_sensitive else []
-    text = tool.output([profdata, "overlap", *kind, one, other])
+    """How much of their counts two profiles have in common, 0 to 1.
+
+    Of context-sensitive ones by function, as what llvm-profdata says of them can exceed 1.
+    """
+    if context_sensitive:
+        first, second = counts(profdata, one, True), counts(profdata, other, True)
+        totals = sum(first.values()), sum(second.values())
+        if not all(totals):
+            return 0.0
+        both = first.keys() & second.keys()
+        return sum(min(first[n] / totals[0], second[n] / totals[1]) for n in both)
+    text = tool.output([profdata, "overlap", one, other])
     found = re.search(r"Edge profile overlap: ([0-9.]+)%", text)
     return float(found[1]) / 100 if found else 0.0
 

@@ -54,8 +54,9 @@ def of_app(
         if clearly_slower(views[fastest], fastest, other):
             fastest, others = other, [fastest]
     gone = race.dropped(app)
+    left = [v for v in results if v not in (*finalists, *gone, baseline)]
     alike = [v for v in others if not clearly_slower(views[fastest], v, fastest)]
-    alike += [v for v in results if v not in (*finalists, *gone, baseline)]
+    alike += [v for v in left if not clearly_slower(views[v], v, fastest)]
     if results[fastest]["verdict"] == "slower":
         fastest, alike = baseline, []
     elif results[fastest]["verdict"] != "faster":
