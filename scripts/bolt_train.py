@@ -50,14 +50,9 @@ def main(argv: Sequence[str]) -> int:
         "tool": tool.output([program, "--version"]).strip().splitlines()[0].strip(),
         "skipped": {name: round(shares[name], 5) for name in by_share},
         "workloads": {
-            one.name: {
-                "weight": one.weight,
-                "merge_weight": weight,
-                "raw_profiles": raw_profiles,
-                "total_count": total,
-                "wall_s": round(outcome.wall_s, 3),
-                "cpu_s": round(outcome.cpu_s, 3),
-            }
+            one.name: training.noted(
+                one, weight, raw_profiles, total, outcome.wall_s, outcome.cpu_s
+            )
             for one, weight, total, (outcome, _, raw_profiles) in zip(
                 workloads, weights, totals, runs
             )

@@ -144,14 +144,9 @@ def main(argv: Sequence[str]) -> int:
         "tool": tool.output([args.profdata, "--version"]).split("\n")[0].strip(),
         "sources_sha256": app.taken_from,
         "workloads": {
-            t.workload.name: {
-                "weight": t.workload.weight,
-                "merge_weight": weight,
-                "raw_profiles": t.raw_profiles,
-                "total_count": t.total_count,
-                "wall_s": round(t.wall_s, 3),
-                "cpu_s": round(t.cpu_s, 3),
-            }
+            t.workload.name: training.noted(
+                t.workload, weight, t.raw_profiles, t.total_count, t.wall_s, t.cpu_s
+            )
             for t, weight in zip(trained, weights)
         },
         "functions": {

@@ -65,3 +65,22 @@ def merge_weights(workloads: list[Workload], totals: list[int]) -> list[int]:
     """Whole-number weights that make the counts of each workload sum to its share."""
     wanted = [one.weight / total for one, total in zip(workloads, totals)]
     return [max(1, round(FINEST_WEIGHT * w / min(wanted))) for w in wanted]
+
+
+def noted(
+    one: Workload,
+    merge_weight: int,
+    raw_profiles: int,
+    total_count: int,
+    wall_s: float,
+    cpu_s: float,
+) -> dict[str, float | int]:
+    """What a profile's .json says of one workload."""
+    return {
+        "weight": one.weight,
+        "merge_weight": merge_weight,
+        "raw_profiles": raw_profiles,
+        "total_count": total_count,
+        "wall_s": round(wall_s, 3),
+        "cpu_s": round(cpu_s, 3),
+    }
