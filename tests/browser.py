@@ -27,7 +27,7 @@ class Browser:
             f"--user-data-dir={profile}", "about:blank",
         ]  # fmt: skip
         program = shutil.which("chromium")
-        assert program, "chromium is not installed: ./scripts/setup installs it"
+        assert program, "chromium is not installed: ./scripts/setup --tests installs it"
         # The shell gives both pipes the numbers that Chromium expects.
         redirect = f'exec "$@" {READS}<&{to_read} {WRITES}>&{to_write}'
         self._process = subprocess.Popen(

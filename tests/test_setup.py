@@ -9,12 +9,13 @@ import pytest
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 CORE = ["clang-{}", "lld-{}", "llvm-{}", "libclang-rt-{}-dev"]
-EXTRA = ["bolt-{}", "libbolt-{}-dev", "clang-format-{}", "clang-tidy-{}"]
-OTHERS = """make libc6-dev libc6-dbg g++ cmake meson autoconf automake libtool
-    hyperfine valgrind time shellcheck flake8 mypy python3
-    python3-numpy python3-scipy python3-matplotlib python3-jinja2 python3-rich python3-pytest
-    python3-hypothesis chromium python3-jsonschema python3-yaml cmake ninja-build meson
-    autoconf automake""".split()
+BOLT = ["bolt-{}", "libbolt-{}-dev"]
+LINTERS = ["clang-format-{}", "clang-tidy-{}"]
+OTHERS = """make libc6-dev libc6-dbg g++ hyperfine valgrind time python3 python3-numpy python3-scipy
+    python3-matplotlib python3-jinja2 python3-rich""".split()
+FOR_TESTS = """shellcheck flake8 mypy chromium cmake ninja-build meson autoconf automake libtool
+    python3-pytest python3-pytest-xdist python3-hypothesis python3-jsonschema
+    python3-yaml""".split()
 
 FAKES = {
     "id": 'cat "$FAKE/uid"',
@@ -39,7 +40,7 @@ FAKES = {
 }
 
 
-def llvm(version: int, patterns: Iterable[str] = (*CORE, *EXTRA)) -> list[str]:
+def llvm(version: int, patterns: Iterable[str] = (*CORE, *BOLT)) -> list[str]:
     return [pattern.format(version) for pattern in patterns]
 
 
@@ -51,16 +52,18 @@ class Machine:
         for name, script in FAKES.items():
             (path / name).write_text(f"#!/bin/sh\n{script}\n")
             (path / name).chmod(0o755)
-        self.has(uid=["0"], known=[], installed=[], released=llvm(22) + OTHERS, calls=[])
+        released = [*llvm(22), *llvm(22, LINTERS), *OTHERS, *FOR_TESTS]
+        self.has(uid=["0"], known=[], installed=[], released=released, calls=[])
 
     def has(self, **files: Iterable[str]) -> None:
         for name, lines in files.items():
             text = "".join(f"{line}\n" for line in lines)
             (self.path / name.replace("_", "-")).write_text(text)
 
-    def setup(self) -> subprocess.CompletedProcess[str]:
+    def setup(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         env = {**os.environ, "FAKE": str(self.path), "PATH": f"{self.path}:/usr/bin:/bin"}
-        return subprocess.run([SCRIPTS / "setup"], env=env, capture_output=True, text=True)
+        return subprocess.run([SCRIPTS / "setup", *arguments], env=env, capture_output=True,
+                              text=True)
 
     def installed(self) -> set[str]:
         return set((self.path / "installed").read_text().split())
@@ -74,7 +77,7 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def test_a_fresh_machine_gets_everything_and_is_told_before(machine: Machine) -> None:
+def test_a_fresh_machine_gets_what_make_pgo_needs_and_is_told_before(machine: Machine) -> None:
     done = machine.setup()
     assert done.returncode == 0, done.stderr
     assert machine.installed() == {*llvm(22), *OTHERS}
@@ -82,10 +85,27 @@ def test_a_fresh_machine_gets_everything_and_is_told_before(machine: Machine) ->
     assert all("--no-install-recommends" in call for call in machine.calls() if "install" in call)
 
 
-def test_a_second_run_calls_no_package_manager(machine: Machine) -> None:
+def test_the_tests_need_more(machine: Machine) -> None:
     machine.setup()
+    done = machine.setup("--tests")
+    assert done.returncode == 0, done.stderr
+    assert machine.installed() == {*llvm(22), *llvm(22, LINTERS), *OTHERS, *FOR_TESTS}
+    assert "pgolab: installing clang-format-22 clang-tidy-22 shellcheck " in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["--tests"]], ids=str)
+def test_a_second_run_calls_no_package_manager(machine: Machine, arguments: list[str]) -> None:
+    machine.setup(*arguments)
     machine.has(calls=[])
-    assert machine.setup().returncode == 0
+    assert machine.setup(*arguments).returncode == 0
+    assert machine.calls() == []
+
+
+@pytest.mark.parametrize("arguments", [["--test"], ["tests"], ["--tests", "x"], [""]], ids=str)
+def test_other_arguments_are_refused(machine: Machine, arguments: list[str]) -> None:
+    done = machine.setup(*arguments)
+    assert done.returncode != 0
+    assert f"pgolab: no such arguments: '{' '.join(arguments)}'\nhint: " in done.stderr
     assert machine.calls() == []
 
 
@@ -110,7 +130,7 @@ def test_another_llvm_than_22_is_announced(machine: Machine) -> None:
 
 def test_what_a_release_lacks_is_named(machine: Machine) -> None:
     machine.has(released=llvm(16, CORE) + OTHERS)
-    assert "left out: bolt-16 libbolt-16-dev clang-format-16" in machine.setup().stdout
+    assert "left out: bolt-16 libbolt-16-dev \n" in machine.setup().stdout
 
 
 def test_only_what_is_missing_is_installed(machine: Machine) -> None:
@@ -120,11 +140,14 @@ def test_only_what_is_missing_is_installed(machine: Machine) -> None:
     assert machine.calls()[-1].endswith(" install hyperfine")
 
 
-def test_an_ordinary_user_gets_the_command_and_no_call(machine: Machine) -> None:
+@pytest.mark.parametrize("arguments", [[], ["--tests"]], ids=str)
+def test_an_ordinary_user_gets_the_command_and_no_call(
+    machine: Machine, arguments: list[str]
+) -> None:
     machine.has(uid=["1000"])
-    done = machine.setup()
+    done = machine.setup(*arguments)
     assert done.returncode != 0
-    assert f"hint: sudo {SCRIPTS}/setup\n" in done.stderr
+    assert f"hint: sudo {' '.join([f'{SCRIPTS}/setup', *arguments])}\n" in done.stderr
     assert "apt-get install --no-install-recommends clang-22 lld-22" in done.stderr
     assert machine.calls() == []
 
