@@ -132,7 +132,7 @@ calibrate: $(verified) ## how often this machine cries wolf, and the smallest ch
 	@$(calibrate)
 
 test: ## the tests of pgolab itself
-	@$(python) -m pytest -q tests $(wildcard sample-apps/*/tests)
+	@$(python) scripts/run_tests.py
 
 check: ## the long checks of APP, against other programs
 	@$(python) $(call app-dir,$(APP))/tests/check.py

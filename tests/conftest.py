@@ -1,6 +1,7 @@
 """Fixtures: a private copy of the project to run make in, and a tiny app to run it on."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,16 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
 TINY = ROOT / "tests" / "fixtures" / "tiny"
+
+
+def newest_llvm() -> Path:
+    """The directory of LLVM's tools that pgolab takes when it is not told another."""
+    installed = sorted(Path("/usr/lib").glob("llvm-[0-9][0-9]/bin"))
+    preferred = Path("/usr/lib/llvm-22/bin")
+    return preferred if preferred in installed else installed[-1]
+
+
+LLVM = newest_llvm()
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,17 @@ class Project:
         assert "Traceback" not in done.stderr
         return done.stderr
 
+    def save(self) -> Path:
+        """A copy of everything as it is, time stamps too, for restore()."""
+        saved = self.root.with_name("saved")
+        shutil.copytree(self.root, saved, symlinks=True)
+        return saved
+
+    def restore(self, saved: Path) -> None:
+        """Makes everything as it was, in the same place."""
+        shutil.rmtree(self.root)
+        shutil.copytree(saved, self.root, symlinks=True)
+
     def app(self, name: str = "tiny", path: str = "apps") -> Path:
         """A copy of the tiny app; give it to make as APP=apps/NAME."""
         target = self.root / path / name
@@ -59,7 +81,7 @@ class Project:
 
 
 def copy_project(target: Path) -> Project:
-    """The parts of the project that a build needs."""
+    """The parts of the project that a build needs, with a lock of its own beside it."""
     target.mkdir(parents=True)
     for name in ("Makefile", "pipeline", "scripts"):
         source = ROOT / name
@@ -67,6 +89,11 @@ def copy_project(target: Path) -> Project:
             shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy2(source, target / name)
+    # Tests that run at once would wait for each other at the lock of the machine.
+    toolchain = target / "pipeline/toolchain.mk"
+    own = re.subn(r"(?m)^lock := .*$", f"lock := {target.parent}", toolchain.read_text())
+    assert own[1] == 1
+    toolchain.write_text(own[0])
     (target / "sample-apps").mkdir()
     (target / "results").mkdir()
     return Project(target)

@@ -7,11 +7,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, TINY
+from conftest import LLVM, ROOT, TINY
 
 from pgolab import bolt, branches, callgrind
 
-LLVM = sorted(Path("/usr/lib").glob("llvm-*/bin"), key=lambda p: int(p.parent.name[5:]))[-1]
 RELOCATIONS = ["-Wl,--emit-relocs", "-fno-pie", "-no-pie"]
 PROBES = ["-g1", "-fpseudo-probe-for-profiling", "-funique-internal-linkage-names", *RELOCATIONS]
 

@@ -65,6 +65,7 @@ def test_the_floor_counts_only_on_the_machine_it_is_of(
     assert floor.known() is None
 
 
+@pytest.mark.alone
 def test_calibrating_ends_with_a_result_or_says_that_the_machine_is_too_noisy(
     project: Project,
 ) -> None:

@@ -17,7 +17,7 @@ INSTEAD = {  # what would take too long, or is what runs this very test
     "make fuzz": "make -n fuzz",
     "make tune": "make -n tune",
 }
-SMALL = "PRECISION=50% BUDGET=2s LAYOUTS=2"
+SMALL = "PRECISION=50% BUDGET=1s LAYOUTS=2"
 MEASURES = ("make pgo", "make lto", "make matrix", "make report")
 
 
@@ -43,6 +43,8 @@ def small(command: str) -> str:
         if part.startswith("make calibrate"):
             parts[i] = "make verify APP=pipeline/calibration VARIANTS=o3 LAYOUTS=2"
         parts[i] = re.sub(r"VARIANTS='o2 o3 .*'", "VARIANTS='o2 o2-cspgo-thin'", parts[i])
+        if part.startswith("make costs"):
+            parts[i] += " LAYOUTS=2" + ("" if " VARIANTS=" in part else " VARIANTS=o2-pgo")
         parts[i] = re.sub(r"--sizes \S+", "--sizes 2,3", parts[i])
         parts[i] = re.sub(r"--seconds \S+", "--seconds 0.3", parts[i])
         parts[i] = re.sub(r"(methods.py hyperfine)", r"\1 --repetitions 2", parts[i])

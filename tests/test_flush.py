@@ -10,9 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Project, copy_project
+from conftest import LLVM, ROOT, Project, copy_project
 
-LLVM = max(Path("/usr/lib").glob("llvm-*/bin/clang")).parent
 ENDS = ROOT / "tests" / "fixtures" / "ends"
 TRAIN = ("train", "APP=apps/ends", "VARIANTS=o2-pgo")
 

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Project, copy_project, steps
+from conftest import LLVM, Project, copy_project, steps
 
-LLVM = max(Path("/usr/lib").glob("llvm-*/bin/clang")).parent
 TRAIN = ("train", "APP=apps/tiny", "VARIANTS=o2-pgo")
 BUILD = ("build", "APP=apps/tiny", "VARIANTS=o2-pgo o2-pgo-thin")
 # Other control flow in step(), for edit().
@@ -30,17 +29,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="module")
 def saved(trained: Project) -> Path:
-    """A copy of what was built; time stamps are kept."""
-    path = trained.root.with_name("saved")
-    shutil.copytree(trained.root, path, symlinks=True)
-    return path
+    return trained.save()
 
 
 @pytest.fixture
 def copied(trained: Project, saved: Path) -> Project:
     """The project as it was when it had been built, at the same place, to change."""
-    shutil.rmtree(trained.root)
-    shutil.copytree(saved, trained.root, symlinks=True)
+    trained.restore(saved)
     return trained
 
 

@@ -279,6 +279,7 @@ def test_aslr_no_puts_a_program_at_one_place(project: Project, aslr: str) -> Non
     assert (max(places) == 1) if aslr == "no" else (min(places) > 1)
 
 
+@pytest.mark.alone
 def test_two_runs_at_once_do_not_time_at_once(new_project: Callable[[str], Project]) -> None:
     clones = [new_project(name) for name in ("one", "other")]
     command = ["make", "measure", *(noting(c) for c in clones[:1]), "VARIANTS=o3", *SHORT]
@@ -339,6 +340,7 @@ def complete(lines: list[str]) -> list[str]:
     return [lines[0], *(line for line, row in zip(lines[1:], table) if count[row["block"]] == 5)]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("race", ["RACE=no", "RACE=yes"])
 def test_the_same_command_goes_on_after_each_kill_and_loses_no_block(
     project: Project, race: str

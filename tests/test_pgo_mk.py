@@ -7,9 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, TINY
+from conftest import LLVM, ROOT, TINY
 
-LLVM_BIN = max(Path("/usr/lib").glob("llvm-*/bin/clang")).parent
 SOURCES = ("main.c", "lib/step.c")
 
 MAKEFILE = """\
@@ -70,7 +69,7 @@ class Team:
 
     def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
         own = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
-        own |= {"PATH": f"{LLVM_BIN}:{os.environ['PATH']}", "CC": "clang", **variables}
+        own |= {"PATH": f"{LLVM}:{os.environ['PATH']}", "CC": "clang", **variables}
         return subprocess.run(
             command, cwd=self.root, env=own, capture_output=True, text=True, errors="replace"
         )

@@ -10,13 +10,12 @@ import prove
 import pytest
 import recipe
 import yaml
-from conftest import ROOT, Project, copy_project
+from conftest import LLVM, ROOT, Project, copy_project
 
 from pgolab import manifest
 
 VARIANTS = ("o2-thin", "o2-pgo", "o2-pgo-thin", "o2-pgo-full", "o2-cspgo-thin")
 FORMATS = sorted(path.stem for path in (ROOT / "pipeline/recipes").glob("*.in"))
-LLVM_BIN = max(Path("/usr/lib").glob("llvm-*/bin/clang")).parent
 GENERATE = """\
 import pathlib, sys
 pathlib.Path(sys.argv[1], "seed.txt").write_text("3")
@@ -125,7 +124,7 @@ def test_nothing_of_the_project_s_place_is_in_a_recipe(
 ) -> None:
     monkeypatch.chdir(project.root)
     app = manifest.load(Path("build/tiny/manifest"))
-    text = recipe.export(Path("build/tiny/o2-cspgo-thin/recipe"), app, LLVM_BIN, chosen)
+    text = recipe.export(Path("build/tiny/o2-cspgo-thin/recipe"), app, LLVM, chosen)
     assert str(project.root) not in text and "python3 app/generate.py" in text
 
 

@@ -6,11 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import Project, copy_project, steps
+from conftest import LLVM, Project, copy_project, steps
 
 from pgolab import profile, text_pages
 
-LLVM = max(Path("/usr/lib").glob("llvm-*/bin/clang")).parent
 VARIANTS = (
     "o2 o3-pgo o2-native-pgo o2-nopie o2-unity o2-unity-pgo o2-cspgo-thin o2-cspgo-full"
     " o2-pgo-startup o2-sample-thin o2-nopie-sample o2-bolt o2-pgo-thin-bolt o2-pgo-startup-bolt"

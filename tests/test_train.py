@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Project, copy_project
+from conftest import LLVM, ROOT, Project, copy_project
 
 TICK = 0.02  # seconds; time stamps of files are no finer than a few milliseconds
 TRAIN = ("train", "APP=apps/tiny", "VARIANTS=o2-pgo")
@@ -27,17 +27,6 @@ def app(shared: Project) -> Path:
     for name in ("apps", "build", "profiles"):
         shutil.rmtree(shared.root / name, ignore_errors=True)
     return shared.app()
-
-
-@pytest.fixture(scope="module")
-def llvm_bin() -> Path:
-    """The directory of the LLVM that pgolab uses."""
-    done = subprocess.run(
-        ["make", "-n", "doctor"], cwd=ROOT, capture_output=True, text=True
-    )
-    found = re.search(r"--llvm-bin (\S+)", done.stdout)
-    assert found, done.stderr
-    return Path(found[1])
 
 
 def edit(app: Path, old: str, new: str, file: str = "main.c") -> None:
@@ -125,10 +114,10 @@ def test_a_failed_training_keeps_the_profile_that_there_was(shared: Project, app
     shared.ok(*TRAIN)
 
 
-def counts(llvm_bin: Path, profile: Path, function: str) -> list[int]:
+def counts(profile: Path, function: str) -> list[int]:
     """The counters of a function in a profile."""
     text = subprocess.run(
-        [llvm_bin / "llvm-profdata", "show", f"--function={function}", "--counts", profile],
+        [LLVM / "llvm-profdata", "show", f"--function={function}", "--counts", profile],
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     found = re.search(r"Block counts: \[([^]]*)\]", text)
@@ -136,10 +125,10 @@ def counts(llvm_bin: Path, profile: Path, function: str) -> list[int]:
     return [int(x) for x in found[1].split(",")]
 
 
-def shares(shared: Project, llvm_bin: Path) -> tuple[float, float]:
+def shares(shared: Project) -> tuple[float, float]:
     """How much the functions `first` and `second` count in the merged profile."""
     profile = shared.root / "profiles/tiny/pgo.profdata"
-    both = [float(sum(counts(llvm_bin, profile, f))) for f in ("first", "second")]
+    both = [float(sum(counts(profile, f))) for f in ("first", "second")]
     return both[0] / sum(both), both[1] / sum(both)
 
 
@@ -167,7 +156,7 @@ int main(int argc, char **argv)
     (1000000, "train.a.weight = 2\ntrain.b.weight = 0.5", 0.2),
 ])  # fmt: skip
 def test_workloads_count_by_their_weight_however_long_they_ran(
-    shared: Project, app: Path, llvm_bin: Path, long: int, weights: str, expected: float
+    shared: Project, app: Path, long: int, weights: str, expected: float
 ) -> None:
     (app / "main.c").write_text(TWO_LOOPS)
     (app / "step.c").unlink()
@@ -176,11 +165,11 @@ def test_workloads_count_by_their_weight_however_long_they_ran(
         f"train.a = $(BIN) 1000\ntrain.b = $(BIN) {long} second\n{weights}\neval.e = $(BIN) 5\n"
     )
     shared.ok(*TRAIN)
-    assert shares(shared, llvm_bin)[1] == pytest.approx(expected, abs=0.01)
+    assert shares(shared)[1] == pytest.approx(expected, abs=0.01)
 
 
 def test_the_json_beside_a_profile_says_what_went_into_it(
-    shared: Project, app: Path, llvm_bin: Path
+    shared: Project, app: Path
 ) -> None:
     shared.ok(*TRAIN)
     profile = shared.root / "profiles/tiny/pgo.profdata"
@@ -197,21 +186,21 @@ def test_the_json_beside_a_profile_says_what_went_into_it(
     assert one["wall_s"] > 0 and one["cpu_s"] > 0
     merged = sum(w["merge_weight"] * w["total_count"] for w in (one, two))
     shown = subprocess.run(
-        [llvm_bin / "llvm-profdata", "show", "--detailed-summary", profile],
+        [LLVM / "llvm-profdata", "show", "--detailed-summary", profile],
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     assert f"Total count: {merged}\n" in shown
 
 
 def test_what_a_child_process_does_is_in_the_profile(
-    shared: Project, app: Path, llvm_bin: Path
+    shared: Project, app: Path
 ) -> None:
     edit(app, "int main", "#include <sys/wait.h>\n#include <unistd.h>\nvolatile int sink;\n"
          "__attribute__((noinline)) void child(void) { sink++; }\nint main")  # fmt: skip
     edit(app, "if (argc", "if (fork() == 0) return child(), 0;\n    wait(0);\n    if (argc")
     edit(app, "-std=c11", "-std=gnu11", "app.mk")
     shared.ok(*TRAIN)
-    assert min(counts(llvm_bin, shared.root / "profiles/tiny/pgo.profdata", "child")) > 0
+    assert min(counts(shared.root / "profiles/tiny/pgo.profdata", "child")) > 0
 
 
 def test_the_profile_does_not_depend_on_where_the_clone_lies(
@@ -238,10 +227,10 @@ MODES = {
 }  # fmt: skip
 
 
-def compile_with(llvm_bin: Path, source: Path, made: Path, flags: list[str]) -> str:
+def compile_with(source: Path, made: Path, flags: list[str]) -> str:
     """Compiles and links an app by hand; what the compiler said."""
     done = subprocess.run(
-        [llvm_bin / "clang", "-std=c11", "-ffunction-sections", f"-ffile-prefix-map={source}=.",
+        [LLVM / "clang", "-std=c11", "-ffunction-sections", f"-ffile-prefix-map={source}=.",
          "-fuse-ld=lld", "-Wl,--build-id=none", *flags, *sorted(source.glob("*.c")), "-o", made],
         capture_output=True, text=True,
     )  # fmt: skip
@@ -250,7 +239,7 @@ def compile_with(llvm_bin: Path, source: Path, made: Path, flags: list[str]) -> 
 
 
 @pytest.fixture(scope="module")
-def parser_profiles(tmp_path_factory: pytest.TempPathFactory, llvm_bin: Path) -> dict[str, Path]:
+def parser_profiles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A profile of the parser taken in each mode, on the same input."""
     place = tmp_path_factory.mktemp("modes")
     text = json.dumps([{"name": f"n{i}", "x": [i / 7, -i, None, True, "ü\n"]} for i in range(500)])
@@ -259,7 +248,7 @@ def parser_profiles(tmp_path_factory: pytest.TempPathFactory, llvm_bin: Path) ->
     for mode, flags in MODES.items():
         binary = place / f"{mode}-train"
         source = ROOT / "sample-apps/parser"
-        compile_with(llvm_bin, source, binary, [*flags, "-fprofile-generate"])
+        compile_with(source, binary, [*flags, "-fprofile-generate"])
         subprocess.run(
             [binary, "print", "--repeat", "3", place / "input.json"],
             env={"LLVM_PROFILE_FILE": str(place / f"{mode}.profraw")},
@@ -268,16 +257,16 @@ def parser_profiles(tmp_path_factory: pytest.TempPathFactory, llvm_bin: Path) ->
         profiles[mode] = place / f"{mode}.profdata"
         raw = place / f"{mode}.profraw"
         merge = ["merge", "-o", str(profiles[mode]), str(raw)]
-        subprocess.run([llvm_bin / "llvm-profdata", *merge], check=True)
+        subprocess.run([LLVM / "llvm-profdata", *merge], check=True)
     return profiles
 
 
 @pytest.mark.parametrize("mode", ["o3", "thin", "full"])
 def test_a_profile_taken_at_o2_equals_one_taken_in_another_mode(
-    parser_profiles: dict[str, Path], llvm_bin: Path, mode: str
+    parser_profiles: dict[str, Path], mode: str
 ) -> None:
     text = subprocess.run(
-        [llvm_bin / "llvm-profdata", "overlap", parser_profiles["o2"], parser_profiles[mode]],
+        [LLVM / "llvm-profdata", "overlap", parser_profiles["o2"], parser_profiles[mode]],
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     levels = re.findall(r"(?:Edge profile|Function) overlap[^:]*: ([0-9.]+)%", text)
@@ -287,15 +276,15 @@ def test_a_profile_taken_at_o2_equals_one_taken_in_another_mode(
 
 @pytest.mark.parametrize("mode", sorted(MODES))
 def test_a_profile_taken_at_o2_is_used_in_every_mode_without_a_mismatch(
-    parser_profiles: dict[str, Path], llvm_bin: Path, tmp_path: Path, mode: str
+    parser_profiles: dict[str, Path], tmp_path: Path, mode: str
 ) -> None:
     use = [f"-fprofile-use={parser_profiles['o2']}", "-Werror"]
     source = ROOT / "sample-apps/parser"
-    assert compile_with(llvm_bin, source, tmp_path / "parser", [*MODES[mode], *use]) == ""
+    assert compile_with(source, tmp_path / "parser", [*MODES[mode], *use]) == ""
 
 
 def test_the_compiler_would_tell_of_a_profile_of_other_code(
-    parser_profiles: dict[str, Path], llvm_bin: Path, tmp_path: Path
+    parser_profiles: dict[str, Path], tmp_path: Path
 ) -> None:
     changed = tmp_path / "parser"
     shutil.copytree(ROOT / "sample-apps/parser", changed)
@@ -304,4 +293,4 @@ def test_the_compiler_would_tell_of_a_profile_of_other_code(
                         .replace("#include \"json.h\"", "#include \"json.h\"\nextern int changed;"))
     (changed / "changed.c").write_text("int changed = 1;\n")
     use = [f"-fprofile-use={parser_profiles['o2']}", "-O2"]
-    assert "control flow change" in compile_with(llvm_bin, changed, tmp_path / "binary", use)
+    assert "control flow change" in compile_with(changed, tmp_path / "binary", use)

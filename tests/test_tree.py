@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import Project, copy_project
+from conftest import LLVM, Project, copy_project
 
 # One program for all build systems: a static and a shared library, a generated source, a helper
 # that is built and run during the build, a probe that runs, a C++ file, and flags of its own.
@@ -205,16 +205,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def functions(project: Project, profile: Path) -> list[str]:
     """The functions that a profile counts."""
     done = subprocess.run(
-        [llvm(project) / "llvm-profdata", "show", "--all-functions", profile],
+        [LLVM / "llvm-profdata", "show", "--all-functions", profile],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     return re.findall(r"^  (\S+):$", done.stdout, re.MULTILINE)
-
-
-def llvm(project: Project) -> Path:
-    found = re.search(r"--llvm-bin (\S+)", project.ok("-n", "doctor"))
-    assert found
-    return Path(found[1])
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -352,7 +346,7 @@ def test_every_technique_works_on_a_tree(shared: Project) -> None:
     small(shared, "all", SPLIT + "$(AR) rcs libs.a step.o && $(CC) -o prog main.o -L. -ls")
     built_with(shared, "all", "o2-full o2-cspgo-thin o2-nopie o2-startup")
     place = shared.root / "build" / "all"
-    header = subprocess.run([llvm(shared) / "llvm-readelf", "-h", place / "o2-nopie" / "all"],
+    header = subprocess.run([LLVM / "llvm-readelf", "-h", place / "o2-nopie" / "all"],
                             capture_output=True, text=True, check=True)  # fmt: skip
     assert "EXEC" in header.stdout
     plain, other = (place / v / "layouts/1/all" for v in ("o2", "o2-full"))
