@@ -140,7 +140,7 @@ check: ## the long checks of APP, against other programs
 fuzz: ## one minute of libFuzzer on APP
 	@scripts/fuzz $(llvm-bin) $(call app-dir,$(APP))
 
-lint: ## shellcheck, flake8, mypy, clang-format, clang-tidy
+lint: ## shellcheck, flake8, mypy, yamllint, clang-format, clang-tidy
 	@LLVM_BIN=$(llvm-bin) scripts/lint
 
 clean: ## remove what builds made; results and profiles stay
