@@ -43,12 +43,16 @@ ASLR := yes
 TIMEOUT := 300s
 #: commands that a build runs at once (default: the CPUs)
 JOBS :=
-#: the variant that `make recipe` exports
+#: the variant that `make recipe` exports and `make compare` compares (there: BASELINE)
 VARIANT :=
 #: of a recipe: sh (default), make, cmake, meson, autotools, dockerfile, debian, github, gitlab
 FORMAT :=
 #: the file that a recipe is written to (default: standard output)
 OUT :=
+#: what `make compare` compares with: a git revision or a run
+BASE :=
+#: what it compares: a git revision or a run (default: the working tree)
+NEW :=
 #: a run to report again: results/<run-id>
 RUN :=
 #: a directory of techniques of your own, files NAME.mk
@@ -70,9 +74,10 @@ include pipeline/variants.mk
 include pipeline/apps.mk
 include pipeline/measure.mk
 include pipeline/calibrate.mk
+include pipeline/compare.mk
 include pipeline/report.mk
 include pipeline/plan.mk
-ifneq ($(goal),)
+ifneq ($(filter-out compare,$(goal)),)
 include pipeline/tree.mk
 include pipeline/build.mk
 include pipeline/train.mk
@@ -122,6 +127,9 @@ costs: $(verified) ## build VARIANTS alone, one command at a time: what each cos
 	@$(python) scripts/costs.py --apps $(app-names) --variants $(variants) --baseline $(BASELINE) --llvm-bin $(llvm-bin)
 measure: $(verified) $(resemblances) ## time the variants, without a report
 	@$(measure)
+
+compare: ## is NEW slower than BASE? APP in VARIANT, or two runs; fails when it is
+	@$(compare)$(keep-status)
 
 recipe: $(recipe-needs) ## what to put into your own build: APP in VARIANT, as FORMAT
 	@$(recipe)

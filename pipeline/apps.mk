@@ -1,5 +1,6 @@
 # Loads and checks the manifests of the apps.
 # Reads apps (each a directory of sample-apps/, or a path with a slash in it) and their app.mk.
+# PGOLAB_TREE in the environment takes the place of app.tree: `make compare` builds revisions of it.
 # Sets app-names and, for each of them, NAME/dir, NAME/about, NAME/sources, NAME/cflags, NAME/ldflags,
 # NAME/ldlibs, NAME/threads, NAME/train-names, NAME/eval-names and NAME/manifest/{app,train,eval}: lines `key = value`
 # that train.mk writes to files for the scripts.
@@ -104,7 +105,7 @@ $(name)/sources := $(patsubst $(dir)/%,%,$(sort $(app.sources)))
 $(name)/cflags := $(app.cflags)
 $(name)/ldflags := $(app.ldflags)
 $(name)/ldlibs := $(app.ldlibs)
-$(name)/tree := $(if $(app.tree),$(if $(filter /%,$(app.tree)),$(app.tree),$(dir)/$(patsubst $(dir)/%,%,$(app.tree))))
+$(name)/tree := $(if $(app.tree),$(or $(PGOLAB_TREE),$(if $(filter /%,$(app.tree)),$(app.tree),$(dir)/$(patsubst $(dir)/%,%,$(app.tree)))))
 $(name)/build := $(app.build)
 $(name)/binary := $(app.binary)
 $(name)/level := $(app.level)

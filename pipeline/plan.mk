@@ -15,7 +15,9 @@ $(foreach g,$(goals),$(if $(findstring /,$g)$(filter $g,$(targets)),,\
 
 # What the goal needs: apps, and for each of them variants.
 sample-apps := $(patsubst sample-apps/%/app.mk,%,$(sort $(wildcard sample-apps/*/app.mk)))
-staged := pgo lto matrix tune build train profile-export verify measure costs recipe prove calibrate $(if $(RUN),,report)
+staged := pgo lto matrix tune build train profile-export verify measure costs recipe prove calibrate $(if $(RUN),,report) $(if $(compared-runs),,compare)
+# `make compare` builds nothing where it is given runs.
+compared-runs := $(strip $(foreach r,$(BASE) $(NEW),$(if $(or $(filter results/%,$r),$(wildcard $r/run.json)),$r)))
 goal := $(filter $(staged),$(goals))
 apps-matrix = $(or $(APPS),$(sample-apps))
 apps-calibrate := pipeline/calibration
@@ -30,6 +32,7 @@ variants-matrix = $(BASELINE) $(or $(VARIANTS),$(filter-out $(left-out),$(standa
 variants-tune = $(BASELINE) $(or $(VARIANTS),$(tune-variants))
 variants-calibrate := o2 o2-rebuilt o2-slower1 o2-slower2 o2-slower5
 variants-recipe = $(BASELINE) $(VARIANT)
+variants-compare = $(BASELINE) $(VARIANT)
 variants-other = $(BASELINE) $(or $(VARIANTS),$(call with,pgo))
 
 # What `make tune` starts from: profiles by link modes; the levels alone; and every other technique of
@@ -81,7 +84,11 @@ $(if $(strip $(apps)),,$(call fail,'make $(goal)' needs an app,make $(goal) APP=
 $(if $(filter-out matrix,$(goal)),$(if $(word 2,$(apps)),$(call fail,\
     the path '$(APP)' has a space in it,Make cannot handle that: move the app)))
 $(foreach v,$(BASELINE) $(VARIANTS) $(VARIANT),$(if $(strip $(call check-variant,$v)),))
-$(if $(and $(VARIANT),$(filter-out recipe,$(goal))),$(call fail,'make $(goal)' takes no VARIANT,did you mean 'VARIANTS'?))
+$(if $(and $(VARIANT),$(filter-out recipe compare,$(goal))),$(call fail,'make $(goal)' takes no VARIANT,did you mean 'VARIANTS'?))
+$(if $(filter compare,$(goal)),$(if $(VARIANTS)$(word 2,$(VARIANT)),$(call fail,\
+    'make compare' compares builds of one VARIANT,make compare APP=parser VARIANT=o2-pgo-thin BASE=HEAD~1))\
+$(if $(BASE)$(other-clang),,$(call fail,'make compare' needs BASE: what to compare with,it is a revision or$(comma) with NEW=$(comma) \
+    a run; for another compiler give CLANG= and no BASE)))
 $(if $(filter recipe,$(goal)),$(if $(filter 1,$(words $(VARIANT))),,$(call fail,\
     'make recipe' needs one variant,make recipe APP=parser VARIANT=o2-pgo-thin FORMAT=make)))
 $(if $(and $(filter recipe prove,$(goal)),$(PROFILE)),$(call fail,\
@@ -90,8 +97,8 @@ $(foreach f,$(if $(filter recipe,$(goal)),$(or $(FORMAT),sh),$(if $(filter prove
     $f,$(recipe-formats)),,$(call fail,no recipe format '$f',$(call nearest,$f,$(recipe-formats)))))
 $(foreach v,$(if $(filter recipe,$(goal)),$(VARIANT),$(if $(filter prove,$(goal)),$(VARIANTS))),$(if $(filter gcc,$(call \
     undashed,$v)),$(call fail,there is no recipe for '$v',recipes are for Clang: leave the gcc- away)))
-variants := $(call unique,$(variants-$(or $(filter pgo lto matrix tune calibrate recipe,$(goal)),other)))
-$(if $(filter-out build train profile-export verify costs recipe prove,$(goal)),$(if $(word 2,$(variants)),,$(call fail,\
+variants := $(call unique,$(variants-$(or $(filter pgo lto matrix tune calibrate recipe compare,$(goal)),other)))
+$(if $(filter-out build train profile-export verify costs recipe prove compare,$(goal)),$(if $(word 2,$(variants)),,$(call fail,\
     there is nothing to compare with '$(BASELINE)',name other variants in VARIANTS= or another BASELINE=)))
 $(if $(PROFILE),$(if $(strip $(foreach v,$(variants),$(if $(filter gcc,$(call undashed,$v)),,$(filter pgo,$(call undashed,$v))))),,\
     $(call fail,PROFILE is given and none of '$(variants)' uses it,it is for variants with pgo: VARIANTS=o2-pgo)))

@@ -6,12 +6,18 @@
 # $(call other-budget,FILE): FORCE when another budget left fewer layouts than were wanted.
 other-budget = $(if $(wildcard $1),$(if $(call same,$(call chomp,$(file <$1)),$(BUDGET)),,FORCE))
 
+# $(call wanted-layouts,APP,VARIANT): a baseline that `make verify` was not asked for is compared with and
+# not timed: its plain link will do, unless there are more already.
+wanted-layouts = $(if $(and $(filter verify,$(goal)),$(VARIANTS),$(filter $(BASELINE),$2),$(if $(filter \
+    $2,$(VARIANTS)),,yes)),$(or $(call chomp,$(file <build/$1/$2/layouts.wanted)),1),$(LAYOUTS))
+
 # $(eval $(call layout-rules,APP,VARIANT))
 define layout-rules
-$$(eval $$(call stamp,build/$1/$2/layouts.wanted,LAYOUTS))
+$1/$2/layouts := $(wanted-layouts)
+$$(eval $$(call stamp,build/$1/$2/layouts.wanted,$1/$2/layouts))
 build/$1/$2/layouts/linked.json: build/$1/$2/$1 build/$1/$2/parts build/$1/$2/layouts.wanted $(call other-budget,build/$1/$2/layouts/limited)
 	$$(call say,LAYOUTS,$1/$2)
-	$$(quiet)flock --shared $$(lock) $$(python) scripts/relink.py --binary build/$1/$2/$1 --layouts $(LAYOUTS) \
+	$$(quiet)flock --shared $$(lock) $$(python) scripts/relink.py --binary build/$1/$2/$1 --layouts $$($1/$2/layouts) \
 	    --budget $(BUDGET) --variants $(words $(variants)) --objects build/$1/$$($1/$2/objects-of)/obj \
 	    --link $$(call q,$$($1/$2/relink))$$(if $$($1/$2/post), --post $$(call q,$$($1/$2/post)))
 endef

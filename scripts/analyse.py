@@ -26,13 +26,10 @@ def rounded(values: Sequence[float]) -> list[float]:
 
 def judged(estimate: Estimate, alpha: float, delta: float) -> dict[str, Any]:
     """Speedup, interval and verdict of one estimate at a level; delta in ln units."""
-    verdict = stats.verdict(
-        estimate.mean, estimate.interval(alpha), estimate.interval(2 * alpha), delta
-    )
     return {
         "speedup": round(estimate.speedup(), 6),
         "interval": rounded(estimate.speedup_interval(alpha)),
-        "verdict": verdict,
+        "verdict": judge.verdict_of(estimate, alpha, delta),
         "n": estimate.n,
     }
 
@@ -157,7 +154,7 @@ def analyse_app(
     """One app's part of the summary, and its estimates for the means over apps."""
     app, settings = run["apps"][name], run["settings"]
     baseline = settings["baseline"]
-    delta = math.log1p(max(settings["min_effect"], settings["aa_floor"] or 0.0))
+    delta = judge.least_effect(settings)
     blocks = judge.blocks_of(samples, name)
     summary: dict[str, Any] = {
         "about": app["about"],
@@ -169,7 +166,9 @@ def analyse_app(
     if "instructions" in app:
         summary |= counted(app["instructions"], baseline)
         return summary, {}
-    summary["noisy"] = blocks.noisy or blocks.count < 2 or race.undecided(app)
+    last = judge.blocks_of(samples, name, *race.span(app, baseline)) if "gate" in app else blocks
+    noisy = any(b.noisy or b.count < 2 for b in (blocks, last))
+    summary["noisy"] = noisy or race.undecided(app)
     if summary["noisy"]:
         return summary, {}
     views = judge.views_of(samples, name, app, baseline)
@@ -204,6 +203,38 @@ def analyse_app(
     return summary, {} if race.finalists(app) else family
 
 
+def stage(blocks: Blocks, delta: float) -> dict[str, Any]:
+    """What one stage of a comparison found; no more than its blocks where it was too noisy."""
+    found: dict[str, Any] = {"blocks": blocks.count, "dropped_blocks": blocks.dropped}
+    if blocks.noisy or blocks.count < 2:
+        return found
+    return found | judged(blocks.estimate("new", "base"), stats.ALPHA, delta)
+
+
+def gate(
+    samples: list[Sample], name: str, app: dict[str, Any], settings: dict[str, Any],
+    summary: dict[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    """Whether a comparison confirmed a regression; app of run.json, summary of the app.
+
+    By time it takes two stages that both say slower. Instructions are counted, not estimated.
+    """
+    if "instructions" in app:
+        ratio = summary["instructions"]["new"]["ratio"]
+        more = ratio > 1 + settings["min_effect"]
+        return {"status": "regression" if more else "passed", "instructions": ratio}
+    delta = judge.least_effect(settings)
+    second = app.get("gate")
+    last = second["confirmed_from"] - 1 if second else None
+    stages = [stage(judge.blocks_of(samples, name, 1, last), delta)]
+    if second:
+        stages.append(stage(judge.blocks_of(samples, name, second["confirmed_from"]), delta))
+    verdict = stages[-1].get("verdict")
+    slower = "regression" if second else "undecided"
+    status = {None: "undecided", "slower": slower}.get(verdict, "passed")
+    return {"status": status, "stages": stages, **(second or {})}
+
+
 def main(argv: Sequence[str]) -> int:
     parser = errors.Parser(description=__doc__)
     parser.add_argument("run", type=Path, help="results/RUN-ID")
@@ -226,12 +257,16 @@ def main(argv: Sequence[str]) -> int:
         summary["apps"][name], families[name] = analyse_app(samples, metrics, run, name)
     complete = [f for f in families.values() if f]
     if complete:
-        delta = math.log1p(max(summary["min_effect"], summary["aa_floor"] or 0.0))
+        delta = judge.least_effect(summary)
         order = [v for app in run["apps"].values() for v in app["variants"]]
         shared = [v for v in dict.fromkeys(order) if all(v in f for f in complete)]
         means = {v: stats.over_apps([f[v] for f in complete]) for v in shared}
         alpha = stats.family_alpha(list(means.values())) if means else stats.ALPHA
         summary["geomean"] = {v: judged(e, alpha, delta) for v, e in means.items()}
+    if "compare" in run:
+        (name,) = run["apps"]
+        found = gate(samples, name, run["apps"][name], run["settings"], summary["apps"][name])
+        summary |= {"compare": run["compare"], "gate": found}
     files.write_text(args.run / "summary.json", json.dumps(summary, indent=1) + "\n")
     return 0
 

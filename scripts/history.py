@@ -80,6 +80,9 @@ def collect(results: Path) -> tuple[list[Series], list[str]]:
         except (Failure, ValueError, KeyError, TypeError) as error:
             left_out.append(f"{where.name}: {error}")
             continue
+        if "compare" in run:
+            left_out.append(f"{where.name}: compares two builds of its own, not with a baseline")
+            continue
         if not points:
             left_out.append(f"{where.name}: without speedups")
         for app, variant, point in points:

@@ -17,13 +17,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pgolab import errors, facts, files, instructions, judge, layouts, lock, manifest, record
-from pgolab import runner, settings, text_pages, unfinished, units
+from pgolab import errors, facts, files, instructions, judge, lock, record, runner, settings
+from pgolab import text_pages, unfinished, units
 from pgolab.bench import LONG_FACTOR, Bench
 from pgolab.manifest import Workload
 from pgolab.progress import Progress
 from pgolab.record import COPY, Journal, Sample
 from pgolab.settings import Settings
+from pgolab.subject import Subject
 
 LONG_SHARE = 0.1  # of the budget, for the check at a longer scale
 LONG_LEAST, LONG_MOST = 3, 12  # pairs of runs in it
@@ -66,25 +67,26 @@ def time_app(
     lock_path: str,
     progress: Progress,
     journal: Journal,
+    delta: float | None,
 ) -> dict[str, Any]:
-    """Times blocks and checks longer runs, within what choosing scales left of the budget."""
+    """Times blocks and checks longer runs, within what choosing scales left of the budget.
+
+    delta: the slowdown (ln) of one side of a comparison that is to be confirmed; None elsewhere.
+    """
     scaling_s = facts_of_app["scaling_s"]
-    samples, race = runner.time_blocks(
-        bench,
-        seed,
-        (1 - LONG_SHARE) * bench.settings.budget_s,
-        lock_path,
-        progress,
-        journal,
-        scaling_s,
+    budget_s = (1 - LONG_SHARE) * bench.settings.budget_s
+    how = (bench, seed, budget_s, lock_path, progress, journal, scaling_s)
+    key = "race" if delta is None else "gate"
+    samples, more = (
+        runner.time_blocks(*how) if delta is None else runner.time_stages(*how, delta)
     )
     progress.say(bench.app.name, "checking longer runs")
-    first, begun = race.get("confirmed_from", 1) if race else 1, time.monotonic()
+    first, begun = more.get("confirmed_from", 1) if more else 1, time.monotonic()
     long_runs = check_long_runs(bench, samples, first, lock_path)
     blocks_s = sum({s.block: s.block_s for s in samples}.values())
     spent_s = scaling_s + blocks_s + time.monotonic() - begun
     found = {"long_runs": long_runs, "measuring_s": round(spent_s, 3)}
-    return found | ({"race": race} if race else {})
+    return found | ({key: more} if more else {})
 
 
 def scaled(bench: Bench, lock_path: str) -> dict[str, Any]:
@@ -140,7 +142,9 @@ def pages_of(bench: Bench, one: Workload, variant: str, llvm_bin: Path) -> int |
     return text_pages.touched(bench.work / name, command[1:], bench.work, llvm_bin, one.label)
 
 
-def start(args: argparse.Namespace, chosen: Settings, work: str) -> tuple[Path, dict[str, Any]]:
+def start(
+    args: argparse.Namespace, chosen: Settings, work: str, sides: dict[str, Any] | None
+) -> tuple[Path, dict[str, Any]]:
     """The hidden directory of this work and its run.json: an unfinished one, or a new one."""
     results = Path("results")
     results.mkdir(exist_ok=True)
@@ -151,10 +155,17 @@ def start(args: argparse.Namespace, chosen: Settings, work: str) -> tuple[Path, 
         return left, run
     name = f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.choice(WORDS)}"
     run = facts.of_run(name, work, secrets.randbits(32), chosen, args.clang)
+    run |= {"compare": sides} if sides else {}
     return files.work_directory(results, name), run
 
 
-def measure(args: argparse.Namespace, chosen: Settings, where: Path, run: dict[str, Any]) -> None:
+def measure(
+    args: argparse.Namespace,
+    chosen: Settings,
+    subjects: Sequence[Subject],
+    where: Path,
+    run: dict[str, Any],
+) -> None:
     """Measures what is not yet there of each app, and writes run.json anew after each step."""
 
     def save() -> None:
@@ -166,31 +177,31 @@ def measure(args: argparse.Namespace, chosen: Settings, where: Path, run: dict[s
         text = f"  going on with {where}: {there or 'no blocks'} are there"
         print(text, file=sys.stderr, flush=True)
     save()
-    with Progress(args.apps, chosen.precision) as progress:
-        for number, name in enumerate(args.apps):
+    with Progress([one.name for one in subjects], chosen.precision) as progress:
+        for number, one in enumerate(subjects):
+            name = one.name
             app = run["apps"].get(name, {})
             if "measuring_s" in app or "instructions" in app:
                 progress.say(name, "done")
                 continue
             progress.say(name, "choosing scales")
-            binaries = {v: Path("build") / name / v / name for v in args.variants}
-            staged = {v: layouts.of(binary) for v, binary in binaries.items()}
-            inputs = Path("build") / name / "inputs"
-            manifest_of_app = manifest.load(Path("build") / name / "manifest")
-            bench = Bench(manifest_of_app, inputs, staged, chosen, where / unfinished.BENCH)
+            at = where / unfinished.BENCH
+            bench = Bench(one.manifest, one.inputs, one.layouts(), chosen, at, one.sides)
             if chosen.metric == "instructions":
                 found = count_app(bench, units.seconds("TIMEOUT", args.timeout))
-                app = facts.of_app(bench, binaries, args.clang)
+                app = facts.of_app(bench, one, args.clang, args.baseline)
             else:
                 if app:
                     bench.scales_from(app)
                 else:
                     chose = scaled(bench, args.lock)
-                    app = with_advice(facts.of_app(bench, binaries, args.clang) | chose)
+                    app = facts.of_app(bench, one, args.clang, args.baseline)
+                    app = with_advice(app | chose)
                     run["apps"][name] = app
                     save()
                 seed = [run["seed"], number]
-                found = time_app(bench, app, seed, args.lock, progress, journal)
+                delta = judge.least_effect(run["settings"]) if one.sides else None
+                found = time_app(bench, app, seed, args.lock, progress, journal, delta)
                 found |= count_pages(bench, args.clang.parent)
             run["apps"][name] = app | found | {"notes": args.note}
             save()
@@ -199,32 +210,50 @@ def measure(args: argparse.Namespace, chosen: Settings, where: Path, run: dict[s
     journal.close()
 
 
-def main(argv: Sequence[str]) -> int:
-    parser = errors.Parser(description=__doc__)
-    settings.add_to(parser)
-    parser.add_argument("--check", action="store_true", help="only say whether these make sense")
-    parser.add_argument("--unreported", action="store_true", help="a run without report will do")
-    parser.add_argument("--apps", nargs="+", default=[])
-    parser.add_argument("--variants", nargs="+", default=[])
-    parser.add_argument("--clang", type=Path)
-    parser.add_argument("--note", action="append", default=[], help="what a reader should know")
-    parser.add_argument("--lock", help="the file or directory that builds lock together")
-    args = parser.parse_args(argv)
-    chosen = settings.parse(args)
-    if args.check:
-        return 0
+def run_of(
+    args: argparse.Namespace,
+    chosen: Settings,
+    subjects: Sequence[Subject],
+    sides: dict[str, Any] | None = None,
+) -> Path:
+    """Measures these subjects, or goes on where that was interrupted; the run's directory.
+
+    sides: what run.json says of those that are compared.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    work = unfinished.identity(chosen, args.apps, args.variants)
+    work = unfinished.identity(chosen, subjects, sides)
     final = unfinished.unreported(Path("results"), work) if args.unreported else None
     if final:
         print(f"  going on with {final}: all blocks are there", file=sys.stderr)
     else:
-        where, run = start(args, chosen, work)
-        measure(args, chosen, where, run)
+        where, run = start(args, chosen, work, sides)
+        measure(args, chosen, subjects, where, run)
         final = where.with_name(run["run"])
         where.rename(final)
     files.link(Path("results/latest"), final.name)
-    print(final)
+    return final
+
+
+def add_to(parser: argparse.ArgumentParser) -> None:
+    """Declares what run_of reads."""
+    settings.add_to(parser)
+    parser.add_argument("--clang", type=Path)
+    parser.add_argument("--note", action="append", default=[], help="what a reader should know")
+    parser.add_argument("--lock", help="the file or directory that builds lock together")
+    parser.add_argument("--unreported", action="store_true", help="a run without report will do")
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = errors.Parser(description=__doc__)
+    add_to(parser)
+    parser.add_argument("--check", action="store_true", help="only say whether these make sense")
+    parser.add_argument("--apps", nargs="+", default=[])
+    parser.add_argument("--variants", nargs="+", default=[])
+    args = parser.parse_args(argv)
+    chosen = settings.parse(args)
+    if args.check:
+        return 0
+    print(run_of(args, chosen, [Subject.here(name, args.variants) for name in args.apps]))
     return 0
 
 

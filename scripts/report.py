@@ -61,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
         terminal.show(name, app, run["apps"][name], summary, console)
     console.print(f"report: {where}/report.html", soft_wrap=True)
     for name, app in summary["apps"].items():
-        command = words.recipe(app, run["apps"][name], summary["baseline"])
+        command = words.recipe(app, run["apps"][name], summary)
         if command:
             console.print(f"recipe: {command}", soft_wrap=True)
     return 0

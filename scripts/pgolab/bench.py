@@ -19,6 +19,7 @@ TARGET_RUN_S = 0.040  # the standard error of a block hardly depends on a run's 
 SHORTEST_RUN_S = 0.010  # start-up dilutes what is shorter
 FIRST_BLOCKS = 13  # the warm-up and the twelve before the first look
 MOST_SCALE = 10**9
+FEWEST_LAYOUTS = 4  # of half of them, unless fewer are wanted
 LONG_FACTOR = 8  # start-up weighs eight times less: does the ratio hold?
 
 
@@ -32,12 +33,19 @@ class Bench:
         variants: dict[str, list[Path]],
         settings: Settings,
         where: Path,
+        halved: bool = False,
     ) -> None:
-        """variants: the binaries of each, one per layout; where: a directory to work in."""
+        """variants: the binaries of each, one per layout; where: a directory to work in.
+
+        halved: the second half of the layouts is kept for fresh_layouts, where that leaves enough.
+        """
         self.app = app
         self.workloads = app.of_kind("eval")
         self.settings = settings
-        self.layouts = min(len(binaries) for binaries in variants.values())
+        self.staged = min(len(binaries) for binaries in variants.values())
+        halved = halved and self.staged >= 2 * min(FEWEST_LAYOUTS, settings.layouts)
+        self.layouts = self.staged // 2 if halved else self.staged
+        self.first_layout = 0
         self.variants = list(variants)
         self.arms = schedule.arms(self.variants, settings.baseline, COPY)
         files.empty_directory(where)
@@ -54,7 +62,7 @@ class Bench:
         """
         names: dict[tuple[str, int], str] = {}
         for variant, binaries in variants.items():
-            for layout in range(self.layouts):
+            for layout in range(self.staged):
                 place = bins / f"{len(names):03}"
                 place.mkdir(parents=True)
                 shutil.copy2(binaries[layout], place / self.app.name)
@@ -145,9 +153,19 @@ class Bench:
             wall_s, _ = self._try(one)
         return wall_s
 
+    def fresh_layouts(self) -> bool:
+        """Takes layouts that no block had before; False when there are none."""
+        if self.staged == self.layouts:
+            return False
+        self.first_layout = self.layouts
+        return True
+
+    def _layout(self, number: int) -> int:
+        return self.first_layout + number % self.layouts
+
     def block(self, number: int, rows: list[np.ndarray]) -> tuple[list[Sample], list[Metric]]:
         """Times one block: every arm on every workload, in these orders."""
-        layout = number % self.layouts
+        layout = self._layout(number)
         load = os.getloadavg()[0]
         before, start = machine.Usage.now(), time.monotonic()
         timed, noted = [], []
@@ -186,7 +204,7 @@ class Bench:
         pair = [variant, self.settings.baseline][:: 1 if number % 2 else -1]
         ratios = []
         for one in (w for w in self.workloads if w.scalable):
-            layout = number % self.layouts
+            layout = self._layout(number)
             wall_s = dict(zip(pair, (t.wall_s for t in self._once(one, pair, layout, LONG_FACTOR))))
             ratios.append(np.log(wall_s[variant] / wall_s[self.settings.baseline]))
         return float(np.mean(ratios))

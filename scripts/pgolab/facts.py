@@ -11,14 +11,15 @@ from typing import Any
 from pgolab import files, floor, layouts, machine, profile, record, tool
 from pgolab.bench import Bench
 from pgolab.settings import Settings
+from pgolab.subject import Subject
 
 HOT_SHARE = 0.99  # of all counts
 
 
-def git_commit() -> str | None:
-    """The commit of the working tree, with '-dirty' when it has changes; None outside git."""
+def git_commit(where: Path = Path()) -> str | None:
+    """The commit of a working tree, with '-dirty' when it has changes; None outside git."""
     done = subprocess.run(
-        ["git", "describe", "--always", "--abbrev=40", "--dirty", "--match="],
+        ["git", "-C", where, "describe", "--always", "--abbrev=40", "--dirty", "--match="],
         capture_output=True,
         text=True,
     )
@@ -78,9 +79,12 @@ def parts(binary: Path) -> dict[str, list[str]]:
     return noted
 
 
-def hot_functions(app: str, llvm_bin: Path) -> set[str]:
-    """The functions that hold HOT_SHARE of the counts of the profile `pgo`, if there is one."""
-    path = Path("profiles") / app / "pgo.profdata"
+def hot_functions(app: str, llvm_bin: Path, root: Path = Path()) -> set[str]:
+    """The functions that hold HOT_SHARE of the counts of the profile `pgo`, if there is one.
+
+    root: where build/ and profiles/ are.
+    """
+    path = root / "profiles" / app / "pgo.profdata"
     sums = profile.counts(llvm_bin / "llvm-profdata", path) if path.is_file() else {}
     left = HOT_SHARE * sum(sums.values())
     hot = set()
@@ -120,29 +124,46 @@ def of_binary(binary: Path, count: int, llvm_bin: Path, hot: set[str]) -> dict[s
     return found | build_costs(binary.parent.parent / name for name in made_from["builds"])
 
 
-def of_profile(app: str, name: str, baseline: str) -> dict[str, Any]:
+def of_profile(app: str, name: str, baseline: str, root: Path = Path()) -> dict[str, Any]:
     """What training noted about a profile, and what the build that was trained cost.
+
+    root: where build/ and profiles/ are.
 
     slowdown is its CPU time on the train workloads over that of the baseline; None when that is
     not known, because nothing was verified yet. resemblance is what scripts/resemblance.py found.
     """
-    path = Path("profiles") / app / f"{name}.json"
+    path = root / "profiles" / app / f"{name}.json"
     noted: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    built = build_costs([Path("build") / app / f"{name}-train"])
+    built = build_costs([root / "build" / app / f"{name}-train"])
     trained_s = sum(w["cpu_s"] for w in noted["workloads"].values())
-    known = Path("build") / app / baseline / "train-times.json"
+    known = root / "build" / app / baseline / "train-times.json"
     baseline_s = sum(json.loads(known.read_text()).values()) if known.is_file() else 0.0
     slowdown = round(trained_s / baseline_s, 3) if baseline_s else None
-    compared = Path("build") / app / f"{name}-train" / "resemblance.json"
+    compared = root / "build" / app / f"{name}-train" / "resemblance.json"
     resemblance = json.loads(compared.read_text(encoding="utf-8")) if compared.is_file() else None
     return noted | {"instrumented": built, "slowdown": slowdown, "resemblance": resemblance}
 
 
-def of_app(bench: Bench, binaries: dict[str, Path], clang: Path) -> dict[str, Any]:
-    """Facts about an app: workloads with their scales, variants with their binaries."""
-    hot = hot_functions(bench.app.name, clang.parent)
-    variants = {v: of_binary(b, bench.layouts, clang.parent, hot) for v, b in binaries.items()}
-    used = dict.fromkeys(p for facts in variants.values() for p in facts["profiles"])
+def of_app(bench: Bench, subject: Subject, clang: Path, trained_against: str) -> dict[str, Any]:
+    """Facts about an app: workloads with their scales, variants with their binaries.
+
+    trained_against: the variant whose CPU time tells how much slower training is. Profiles of
+    sides are named SIDE/PROFILE.
+    """
+    app, llvm_bin = subject.name, clang.parent
+    variants, profiles = {}, {}
+    hot: dict[Path, set[str]] = {}
+    for variant, binary in subject.binaries.items():
+        root = binary.parents[3]
+        if root not in hot:
+            hot[root] = hot_functions(app, llvm_bin, root)
+        found = of_binary(binary, bench.staged, llvm_bin, hot[root])
+        prefix = f"{variant}/" if subject.sides else ""
+        for name in found["profiles"]:
+            if prefix + name not in profiles:
+                profiles[prefix + name] = of_profile(app, name, trained_against, root)
+        found["profiles"] = [prefix + name for name in found["profiles"]]
+        variants[variant] = found
     return {
         "about": bench.app.about,
         "directory": str(bench.app.directory),
@@ -158,5 +179,5 @@ def of_app(bench: Bench, binaries: dict[str, Path], clang: Path) -> dict[str, An
             for one in bench.workloads
         },
         "variants": variants,
-        "profiles": {p: of_profile(bench.app.name, p, bench.settings.baseline) for p in used},
+        "profiles": profiles,
     }

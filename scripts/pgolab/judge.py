@@ -28,6 +28,18 @@ def quiet(sample: Sample) -> bool:
     )
 
 
+def least_effect(settings: dict[str, Any]) -> float:
+    """The smallest difference that counts, in ln units, by the settings of a run."""
+    return math.log1p(max(settings["min_effect"], settings["aa_floor"] or 0.0))
+
+
+def verdict_of(estimate: Estimate, alpha: float, delta: float) -> str:
+    """The verdict on one estimate at a level; delta in ln units."""
+    return stats.verdict(
+        estimate.mean, estimate.interval(alpha), estimate.interval(2 * alpha), delta
+    )
+
+
 @dataclass(frozen=True)
 class Blocks:
     """The blocks of one app that count.

@@ -73,7 +73,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What scripts need to know of an app; directory is relative to the project's root.
+    """What scripts need to know of an app; directory is relative to where pgolab runs.
 
     taken_from hashes what a profile is taken from.
     """
@@ -147,10 +147,10 @@ def _workload(kind: str, name: str, lines: dict[str, str]) -> Workload:
     )
 
 
-def _taken_from(directory: Path, app: dict[str, str]) -> str:
+def _taken_from(directory: Path, app: dict[str, str], root: Path) -> str:
     commands = (directory / "train").read_text(encoding="utf-8")
     text = f"{app.get('cflags', '')}\n{commands}"
-    return sources.sha256(Path(app["dir"]), app.get("sources", "").split(), text)
+    return sources.sha256(root / app["dir"], app.get("sources", "").split(), text)
 
 
 def _one_path(label: str, key: str, lines: dict[str, str]) -> str:
@@ -164,8 +164,13 @@ def _one_path(label: str, key: str, lines: dict[str, str]) -> str:
     return words[0] if words else ""
 
 
-def load(directory: Path, kinds: tuple[str, ...] = ("train", "eval")) -> Manifest:
-    """Reads the manifest in build/APP/manifest; Failure when a value makes no sense."""
+def load(
+    directory: Path, kinds: tuple[str, ...] = ("train", "eval"), root: Path = Path()
+) -> Manifest:
+    """Reads the manifest in build/APP/manifest; Failure when a value makes no sense.
+
+    root: where the app's directory, as the manifest has it, is relative to.
+    """
     app = _lines(directory / "app")
     workloads = []
     for kind in kinds:
@@ -174,10 +179,10 @@ def load(directory: Path, kinds: tuple[str, ...] = ("train", "eval")) -> Manifes
             workloads.append(_workload(kind, name, lines))
     return Manifest(
         name=app["name"],
-        directory=Path(app["dir"]),
+        directory=root / app["dir"],
         about=app["about"],
         generate=_words("app.generate", app.get("generate", "")),
-        taken_from=_taken_from(directory, app),
+        taken_from=_taken_from(directory, app, root),
         normalize=_words("app.normalize", app.get("normalize", "")),
         overlap=units.choice("app.overlap", app.get("overlap", "no"), ("yes", "no")) == "yes",
         workloads=tuple(workloads),

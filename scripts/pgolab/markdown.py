@@ -27,6 +27,7 @@ def of_app(
     name: str, app: dict[str, Any], facts: dict[str, Any], summary: dict[str, Any]
 ) -> list[str]:
     lines = [f"## {escaped(name)}", ""]
+    lines += [*(f"- {escaped(said)}" for said in words.comparison(summary)), ""]
     if "instructions" in app:
         counted = app["instructions"]
         names = list(next(iter(counted.values()))["workloads"])

@@ -23,8 +23,11 @@ def dropped(app: dict[str, Any]) -> dict[str, dict[str, int]]:
 def span(app: dict[str, Any], variant: str) -> tuple[int, int | None]:
     """The first and the last block (None: the end) that a variant's figure comes from.
 
-    The figures of winner and runner-up are from blocks that did not choose them.
+    The figures of winner and runner-up are from blocks that did not choose them; so are those of
+    a comparison that was measured again, whose apps.NAME.gate says from which block on.
     """
+    if "gate" in app:
+        return app["gate"]["confirmed_from"], None
     if "winner" not in (app.get("race") or {}):
         return 1, dropped(app).get(variant, {}).get("block")
     confirmed_from: int = app["race"]["confirmed_from"]

@@ -87,12 +87,12 @@ def speedup(result: dict[str, Any]) -> list[Cell]:
     ]
 
 
-def speedups(app: dict[str, Any], baseline: str) -> Table:
+def speedups(app: dict[str, Any], summary: dict[str, Any]) -> Table:
     rows = [[text("A/A"), text("the baseline again"), *speedup(app["aa"]), text("")]]
     for variant, result in app["variants"].items():
-        added = "" if variant == baseline else words.in_words(variant, baseline)
         spread = result.get("layout_spread") or {}
-        rows.append([text(variant), text(added), *speedup(result), share(spread.get("sd"))])
+        said = text(words.meaning(variant, summary))
+        rows.append([text(variant), said, *speedup(result), share(spread.get("sd"))])
     headers = ["variant", "in words", "speedup", "95 % interval", "verdict", "layouts"]
     return Table("Speedup over all workloads", headers, rows)
 
@@ -263,7 +263,7 @@ def section(
         verdict = app["variants"][best]["verdict"] if best else "baseline"
         conditions = words.capital(words.conditions(app)) + "." + longer_runs(app)
         groups[:0] = [
-            Group("Speedups", [speedups(app, base)]), Group("Workloads", workloads(app))
+            Group("Speedups", [speedups(app, summary)]), Group("Workloads", workloads(app))
         ]  # fmt: skip
     groups += [g for g in (profile_health(facts), bolt(facts), binaries(facts)) if g]
     return Section(
@@ -293,6 +293,22 @@ def setting(name: str, value: object) -> str:
     return f"{value:g}s" if isinstance(value, float) else str(value)
 
 
+def measuring(apps: dict[str, Any]) -> list[str]:
+    """The command that measures these apps, without the settings."""
+    variants = dict.fromkeys(v for app in apps.values() for v in app["variants"])
+    return ["make", "matrix", f"APPS={' '.join(apps)}", f"VARIANTS={' '.join(variants)}"]
+
+
+def comparing(compared: dict[str, Any]) -> list[str]:
+    """The command that compares two sides, without the settings."""
+    sides = [
+        f"{name.upper()}={compared[name]['commit']}"
+        for name in ("base", "new")
+        if compared[name]["revision"] != words.WORKING_TREE
+    ]
+    return ["make", "compare", f"APP={compared['app']}", f"VARIANT={compared['variant']}", *sides]
+
+
 def again(run: dict[str, Any]) -> list[Step]:
     """The commands that measure, and judge, this run again."""
     steps = []
@@ -301,11 +317,9 @@ def again(run: dict[str, Any]) -> list[Step]:
         changed = " (the working tree had changes that are not in it)" if commit != run[
             "git_commit"] else ""  # fmt: skip
         steps.append(Step(f"The same pgolab and apps{changed}:", f"git checkout {commit}"))
-    apps = list(run["apps"])
-    variants = list(dict.fromkeys(v for app in run["apps"].values() for v in app["variants"]))
-    command = ["make", "matrix", f"APPS={' '.join(apps)}", f"VARIANTS={' '.join(variants)}"]
+    command = comparing(run["compare"]) if "compare" in run else measuring(run["apps"])
     for name in ("baseline", "precision", "budget_s", "min_effect", "layouts", "metric", "aslr"):
-        value = setting(name, run["settings"][name])
+        value = setting(name, (run["settings"] | run.get("compare", {}))[name])
         command.append(f"{name.removesuffix('_s').upper()}={value}")
     if run["toolchain"].get("clang"):
         command.append(f"CLANG={run['toolchain']['clang']}")
@@ -372,7 +386,8 @@ def render(
     subject = apps[0].name if len(apps) == 1 else words.plural(len(apps), "app")
     parts = (
         f"run {run['run']}", date(run["run"]), run["machine"].get("processor"),
-        run["toolchain"].get("clang_version"), f"baseline {summary['baseline']}",
+        run["toolchain"].get("clang_version"),
+        *(words.comparison(summary) or [f"baseline {summary['baseline']}"]),
     )  # fmt: skip
     return page.render(
         "report.html", title=f"pgolab: {subject}", subtitle=" · ".join(p for p in parts if p),

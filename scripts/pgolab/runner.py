@@ -114,7 +114,43 @@ def time_blocks(
     return timer.samples, race
 
 
-def _until_precise(timer: Timer, bench: Bench, budget_s: float, show: Show) -> None:
+def time_stages(
+    bench: Bench,
+    seed: Sequence[int],
+    budget_s: float,
+    lock_path: str,
+    progress: Progress,
+    journal: Journal | None,
+    spent_s: float,
+    delta: float,
+) -> tuple[list[Sample], dict[str, Any] | None]:
+    """Times the one variant beside the baseline and, where it is slower by delta (ln), once more.
+
+    The second stage has as large a budget, other orders and, where there are any, other layouts;
+    its blocks had no part in starting it. The rest is as in time_blocks. Returns all samples and,
+    of a second stage, what run.json says of it.
+    """
+    (variant,) = (v for v in bench.variants if v != bench.settings.baseline)
+    timer = Timer(bench, seed, lock_path, journal, spent_s)
+    with machine.off(bench.hyperfine.cpu):
+        _until_precise(timer, bench, budget_s, progress.of(bench.app.name, budget_s))
+        if timer.noisy or timer.counting < 2:
+            return timer.samples, None
+        found = timer.blocks().estimate(variant, bench.settings.baseline)
+        if judge.verdict_of(found, stats.ALPHA, delta) != "slower":
+            return timer.samples, None
+        stage = {"confirmed_from": timer.number, "fresh_layouts": bench.fresh_layouts()}
+        timer.choose(bench.arms)
+        timer.start_anew()
+        end_s = timer.spent_s + budget_s
+        show = progress.of(bench.app.name, end_s)
+        _until_precise(timer, bench, end_s, show, f", confirming that {variant} is slower")
+    return timer.samples, stage
+
+
+def _until_precise(
+    timer: Timer, bench: Bench, budget_s: float, show: Show, more: str = ""
+) -> None:
     """Times blocks until all variants' intervals are narrow enough; the width alone decides."""
     target = math.log1p(bench.settings.precision)
     look, half_width = stats.next_look(0), None
@@ -128,7 +164,7 @@ def _until_precise(timer: Timer, bench: Bench, budget_s: float, show: Show) -> N
             half_width = max(e.half_width(stats.family_alpha(family)) for e in family)
             if stats.precise_enough(family, target):
                 return
-        show(timer.number - 1, timer.spent_s, half_width, at_look)
+        show(timer.number - 1, timer.spent_s, half_width, at_look, more)
         enough_s = halfway if timer.noisy else budget_s
         if timer.spent_s >= enough_s and timer.number - timer.first >= 2:
             return

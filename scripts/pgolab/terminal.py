@@ -98,10 +98,16 @@ def show(
 ) -> None:
     """Prints one app's part of the report; facts: the app's part of run.json."""
     to.print()
+    for line in words.comparison(summary):
+        to.print(line)
+    if "compare" in summary:
+        to.print()
     if "instructions" in app:
         to.print(f"{name}: instructions relative to {summary['baseline']}\n")
         for one in instructions(app):
             to.print(one, "")
+        for line in words.notes(app, facts):
+            to.print(f"note: {line}")
         to.print(words.ABOUT_INSTRUCTIONS)
         return
     if app["noisy"]:

@@ -14,26 +14,27 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from pgolab import files, layouts, machine, record
+from pgolab import files, machine, record
 from pgolab.settings import Settings
+from pgolab.subject import Subject
 
 KEPT_S = 7 * 24 * 3600
 BENCH = "bench"  # the directory in which binaries are timed
 REPORTED = "report.html"  # a run that lacks it was interrupted before its report
 
 
-def identity(settings: Settings, apps: Sequence[str], variants: Sequence[str]) -> str:
+def identity(settings: Settings, subjects: Sequence[Subject], sides: Any = None) -> str:
     """What tells this work from other work: SHA-256 over all that its samples depend on.
 
-    Those are the settings, the machine, and of each app the commands, the inputs and the binaries.
+    Those are the settings, the machine, and of each app the commands, the inputs and the binaries;
+    sides: what run.json says of those that are compared.
     """
-    parts: list[Any] = [asdict(settings), machine.facts(), list(variants)]
+    parts: list[Any] = [asdict(settings), machine.facts(), sides]
     parts.append([f.name for kind in (record.Sample, record.Metric) for f in fields(kind)])
-    for app in apps:
-        where = Path("build") / app
-        named = [where / "manifest" / "app", where / "manifest" / "eval", where / "inputs.sums"]
-        parts += [app, [files.sha256(path) for path in named]]
-        parts.append([files.sha256(p) for v in variants for p in layouts.of(where / v / app)])
+    for one in subjects:
+        named = [one.build / "manifest" / k for k in ("app", "eval")] + [one.build / "inputs.sums"]
+        parts += [one.name, [files.sha256(path) for path in named]]
+        parts.append({v: [files.sha256(p) for p in each] for v, each in one.layouts().items()})
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -11,6 +11,7 @@ LATER = {
     "startup": "startup ordering", "bolt": "BOLT", "unity": "a unity build",
     "native": "-march=native", "inline100": "less inlining", "inline500": "more inlining",
 }  # fmt: skip
+WORKING_TREE = "working tree"  # the revision of a side that is no commit
 WITHOUT_RECIPE = {"gcc", "bolt", "sample"}
 # In the order in which they are said; of a group, a variant has one.
 GROUPS = (LEVELS, PROFILES, LTO)
@@ -196,6 +197,58 @@ def recommendation(app: dict[str, Any]) -> list[str]:
     return lines
 
 
+def side(summary: dict[str, Any], name: str) -> str:
+    """'origin/main, 6ebcbca4dddb, with changes': base or new of a comparison."""
+    facts = summary["compare"][name]
+    commit, _, dirty = (facts["commit"] or "").partition("-")
+    parts = (facts["revision"], commit[:12], "with changes" if dirty else "")
+    return ", ".join(part for part in parts if part and part != commit)
+
+
+def comparison(summary: dict[str, Any]) -> list[str]:
+    """What the two sides of a comparison are; nothing where there are none."""
+    if "compare" not in summary:
+        return []
+    compared = summary["compare"]
+    sides = ("base", "new")
+    compilers = {compared[name]["compiler"] for name in sides}
+    lines = [
+        f"{name}: {side(summary, name)}"
+        + (f", built by {compared[name]['compiler']}" if len(compilers) > 1 else "")
+        for name in sides
+    ]
+    return [*lines, f"both built as {compared['variant']}"]
+
+
+def meaning(variant: str, summary: dict[str, Any]) -> str:
+    """What a variant is, in words; nothing for a baseline."""
+    if "compare" in summary:
+        return side(summary, variant)
+    return "" if variant == summary["baseline"] else in_words(variant, summary["baseline"])
+
+
+def as_fast(result: dict[str, Any]) -> str:
+    """'new is 0.970 [0.961, 0.979] times as fast as base'."""
+    return f"new is {times(result)} times as fast as base"
+
+
+def gate(summary: dict[str, Any]) -> str:
+    """What a comparison comes to, for the last line on a terminal."""
+    found = summary["gate"]
+    status = f"gate: {found['status']}"
+    if "instructions" in found:
+        return f"{status}: new takes {found['instructions']:.4f} times the instructions of base"
+    first, last = found["stages"][0], found["stages"][-1]
+    if found["status"] == "undecided":
+        seen = f"; {as_fast(first)} in the first blocks" if last is not first else ""
+        return f"{status}: this machine was too noisy to see anything{seen}"
+    if last is first:
+        return f"{status}: {as_fast(last)}"
+    if found["status"] == "regression":
+        return f"{status}: {as_fast(last)}, and was {times(first)} in the blocks before"
+    return f"{status}: {as_fast(last)}; {times(first)} in the blocks before was not confirmed"
+
+
 def best_variant(app: dict[str, Any], baseline: str) -> str | None:
     """The fastest variant; None where there is only the baseline."""
     if "recommendation" in app and app["recommendation"]["fastest"] != baseline:
@@ -204,9 +257,11 @@ def best_variant(app: dict[str, Any], baseline: str) -> str | None:
     return max(others, key=lambda v: others[v]) if others else None
 
 
-def recipe(app: dict[str, Any], facts: dict[str, Any], baseline: str) -> str | None:
+def recipe(app: dict[str, Any], facts: dict[str, Any], summary: dict[str, Any]) -> str | None:
     """The command that exports the fastest variant, where it is worth it and there is a recipe."""
-    best = None if "instructions" in app or app["noisy"] else best_variant(app, baseline)
+    if "compare" in summary or "instructions" in app or app["noisy"]:
+        return None
+    best = best_variant(app, summary["baseline"])
     if not best or app["variants"][best]["verdict"] != "faster":
         return None
     if WITHOUT_RECIPE & {*best.split("-")}:
@@ -215,11 +270,22 @@ def recipe(app: dict[str, Any], facts: dict[str, Any], baseline: str) -> str | N
     return f"make recipe APP={name} VARIANT={best} FORMAT=make"
 
 
+def compared(name: str, result: dict[str, Any], summary: dict[str, Any]) -> str:
+    """What the figures of a comparison mean."""
+    if result["verdict"] == "same":
+        return f"New does not change the speed of {name} by more than {percent(delta(summary))}."
+    if result["verdict"] == "inconclusive":
+        return f"{capital(as_fast(result))}: no difference was detected."
+    return f"{capital(as_fast(result))} on {name}: it is {result['verdict']}."
+
+
 def sentence(
     name: str, app: dict[str, Any], summary: dict[str, Any], with_interval: bool = False
 ) -> str:
     """What an app's table means."""
     base = summary["baseline"]
+    if "compare" in summary:
+        return compared(name, app["variants"]["new"], summary)
     best = best_variant(app, base)
     if best is None:
         return f"There is nothing but {base} to compare."

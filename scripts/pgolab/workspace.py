@@ -75,9 +75,15 @@ def prepare(where: Path, source: Path) -> Path:
     return where
 
 
-def make(where: Path, goal: str, settings: Mapping[str, str], options: Sequence[str] = ()) -> int:
-    """Runs `make goal` there with these settings alone; its status."""
-    environment = {k: v for k, v in os.environ.items() if k not in INHERITED}
+def make(
+    where: Path,
+    goal: str,
+    settings: Mapping[str, str],
+    options: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> int:
+    """Runs `make goal` there with these settings alone; its status. environment adds variables."""
+    own = {k: v for k, v in os.environ.items() if k not in INHERITED} | dict(environment or {})
     given = [f"{name}={value}" for name, value in settings.items() if value]
     command = ["make", "--no-print-directory", *options, goal, *given]
-    return subprocess.run(command, cwd=where, env=environment).returncode
+    return subprocess.run(command, cwd=where, env=own).returncode
