@@ -8,7 +8,7 @@
 other-clang := $(if $(BASE),,$(if $(filter command,$(firstword $(origin CLANG))),$(CLANG)))
 
 # The settings of a build, which hold for both sides.
-side-settings = $(foreach s,BASELINE BUDGET TIMEOUT JOBS MIN_PROFILE_MATCH PROFILE SAMPLE_PROFILE V,$(if \
+side-settings = $(foreach s,BASELINE BUDGET LAYOUTS TIMEOUT JOBS MIN_PROFILE_MATCH PROFILE SAMPLE_PROFILE V,$(if \
     $($s),--with $(call q,$s=$($s)))) $(if $(TECHNIQUES),--with $(call q,TECHNIQUES=$(abspath $(TECHNIQUES))))
 
 compare = $(python) scripts/compare.py $(measure-settings) --unreported --lock $(lock) $(if $(clang-found),--clang $(clang)) \

@@ -15,9 +15,9 @@ $(foreach g,$(goals),$(if $(findstring /,$g)$(filter $g,$(targets)),,\
 
 # What the goal needs: apps, and for each of them variants.
 sample-apps := $(patsubst sample-apps/%/app.mk,%,$(sort $(wildcard sample-apps/*/app.mk)))
-staged := pgo lto matrix tune build train profile-export verify measure costs recipe prove calibrate $(if $(RUN),,report) $(if $(compared-runs),,compare)
 # `make compare` builds nothing where it is given runs.
 compared-runs := $(strip $(foreach r,$(BASE) $(NEW),$(if $(or $(filter results/%,$r),$(wildcard $r/run.json)),$r)))
+staged := pgo lto matrix tune build train profile-export verify measure costs recipe prove calibrate $(if $(RUN),,report) $(if $(compared-runs),,compare)
 goal := $(filter $(staged),$(goals))
 apps-matrix = $(or $(APPS),$(sample-apps))
 apps-calibrate := pipeline/calibration

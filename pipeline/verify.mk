@@ -9,7 +9,7 @@ other-budget = $(if $(wildcard $1),$(if $(call same,$(call chomp,$(file <$1)),$(
 # $(call wanted-layouts,APP,VARIANT): a baseline that `make verify` was not asked for is compared with and
 # not timed: its plain link will do, unless there are more already.
 wanted-layouts = $(if $(and $(filter verify,$(goal)),$(VARIANTS),$(filter $(BASELINE),$2),$(if $(filter \
-    $2,$(VARIANTS)),,yes)),$(or $(call chomp,$(file <build/$1/$2/layouts.wanted)),1),$(LAYOUTS))
+    $2,$(VARIANTS)),,yes)),$(or $(firstword $(file <build/$1/$2/layouts.wanted)),1),$(LAYOUTS))
 
 # $(eval $(call layout-rules,APP,VARIANT))
 define layout-rules

@@ -137,14 +137,13 @@ def long_runs(
     if not checked:
         return None
     short, long = family[checked["variant"]], stats.estimate(checked["ln_ratios"])
-    apart = stats.over_apps([short, replace(long, mean=-long.mean)])
-    unsure = 2 * apart.half_width()
+    apart = stats.difference(short, long)
     return {
         "variant": checked["variant"],
         "factor": checked["factor"],
         "speedup": round(long.speedup(), 6),
         "interval": rounded(long.speedup_interval()),
-        "holds": abs(short.mean - long.mean) <= max(delta, unsure),
+        "holds": abs(apart.mean) <= max(delta, apart.half_width()),
     }
 
 

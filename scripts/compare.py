@@ -17,7 +17,7 @@ import measure
 import report
 import verify
 
-from pgolab import errors, files, settings, sides, units, words
+from pgolab import errors, files, settings, sides, terminal, two_runs, units, words
 from pgolab.errors import Failure
 from pgolab.manifest import Workload
 from pgolab.settings import Settings
@@ -46,11 +46,6 @@ def both(args: argparse.Namespace) -> tuple[Side, Side]:
     base = sides.of_revision("base", app, args.base)
     new = sides.of_revision("new", app, args.new) if args.new else sides.working_tree("new", app)
     return replace(base, clang=str(args.clang)), replace(new, clang=str(args.clang))
-
-
-def links(chosen: Settings) -> int:
-    """How many layouts each side needs: as many again for a second stage, where they vary."""
-    return chosen.layouts if chosen.layouts == 1 else 2 * chosen.layouts
 
 
 def inputs_of(one: Workload) -> list[str]:
@@ -113,7 +108,8 @@ def compare_sides(args: argparse.Namespace, chosen: Settings) -> int:
     base, new = both(args)
     given = dict(setting.split("=", 1) for setting in args.setting)
     given |= {name: os.path.abspath(given[name]) for name in FILES if name in given}
-    given["LAYOUTS"] = str(links(chosen))
+    if chosen.layouts > 1:  # a second stage takes as many layouts again, and as long
+        given |= {"LAYOUTS": str(2 * chosen.layouts), "BUDGET": f"{2 * chosen.budget_s:f}s"}
     for side in (base, new):
         side.verify(args.variant, given)
     args.note += differences(base, new, args.variant, args)
@@ -134,6 +130,18 @@ def compare_sides(args: argparse.Namespace, chosen: Settings) -> int:
     return REGRESSION if summary["gate"]["status"] == "regression" else PASSED
 
 
+def compare_runs(args: argparse.Namespace, chosen: Settings) -> int:
+    """Compares what two runs found; the status."""
+    for name, given in (("BASE", args.base), ("NEW", args.new)):
+        if not is_run(given):
+            what = f"{name} is the revision '{given}'" if given else f"{name} is missing"
+            other = args.base if name == "NEW" else args.new
+            raise Failure(f"{what}, and '{other}' is a run", "give two runs, or two revisions")
+    base, new = (two_runs.load(Path(given)) for given in (args.base, args.new))
+    status = two_runs.compare(base, new, chosen.min_effect, terminal.console())
+    return REGRESSION if status == "regression" else PASSED
+
+
 def main(argv: Sequence[str]) -> int:
     parser = errors.Parser(description=__doc__)
     measure.add_to(parser)
@@ -146,6 +154,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--with", dest="setting", action="append", default=[], help="NAME=VALUE")
     args = parser.parse_args(argv)
     chosen = settings.parse(args)
+    if is_run(args.base) or is_run(args.new):
+        return compare_runs(args, chosen)
     return compare_sides(args, chosen)
 
 

@@ -19,7 +19,7 @@ TARGET_RUN_S = 0.040  # the standard error of a block hardly depends on a run's 
 SHORTEST_RUN_S = 0.010  # start-up dilutes what is shorter
 FIRST_BLOCKS = 13  # the warm-up and the twelve before the first look
 MOST_SCALE = 10**9
-FEWEST_LAYOUTS = 4  # of half of them, unless fewer are wanted
+FEWEST_LAYOUTS = 4  # that a stage of a comparison is content with, unless fewer are wanted
 LONG_FACTOR = 8  # start-up weighs eight times less: does the ratio hold?
 
 
@@ -33,18 +33,21 @@ class Bench:
         variants: dict[str, list[Path]],
         settings: Settings,
         where: Path,
-        halved: bool = False,
+        spare: bool = False,
     ) -> None:
         """variants: the binaries of each, one per layout; where: a directory to work in.
 
-        halved: the second half of the layouts is kept for fresh_layouts, where that leaves enough.
+        spare: half of the layouts are kept for fresh_layouts, where that leaves enough of them.
         """
         self.app = app
         self.workloads = app.of_kind("eval")
         self.settings = settings
         self.staged = min(len(binaries) for binaries in variants.values())
-        halved = halved and self.staged >= 2 * min(FEWEST_LAYOUTS, settings.layouts)
-        self.layouts = self.staged // 2 if halved else self.staged
+        self.layouts = self.staged
+        if spare:
+            half = self.staged // 2
+            enough = half >= min(FEWEST_LAYOUTS, settings.layouts)
+            self.layouts = min(half if enough else self.staged, settings.layouts)
         self.first_layout = 0
         self.variants = list(variants)
         self.arms = schedule.arms(self.variants, settings.baseline, COPY)
@@ -154,8 +157,8 @@ class Bench:
         return wall_s
 
     def fresh_layouts(self) -> bool:
-        """Takes layouts that no block had before; False when there are none."""
-        if self.staged == self.layouts:
+        """Takes layouts that no block had before; False when there are not as many."""
+        if self.staged < 2 * self.layouts:
             return False
         self.first_layout = self.layouts
         return True

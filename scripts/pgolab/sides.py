@@ -1,6 +1,7 @@
 """The two sides of a comparison: an app as a revision or the working tree has it, and its build."""
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Mapping
@@ -70,7 +71,8 @@ class Side:
         """What run.json says of it, once it is built."""
         stem = self.build / facts.parts(self.binary(variant))["builds"][0]
         flags = next(p for p in (stem / "compile.flags", stem / "tree.flags") if p.is_file())
-        compiler = flags.read_text(encoding="utf-8").split("\n")[0]
+        version = flags.read_text(encoding="utf-8").split("\n")[0]
+        compiler = re.split(" Target: | Copyright ", version)[0]
         return {"revision": self.revision, "commit": self.commit, "compiler": compiler}
 
     def verify(self, variant: str, settings: Mapping[str, str]) -> None:
@@ -78,7 +80,8 @@ class Side:
         print(f"  {self.name.upper():8} {self.revision}", flush=True)
         own = {"APP": self.app, "VARIANTS": variant, "CLANG": self.clang, **settings}
         environment = {"PGOLAB_PYTHON": sys.executable, "PGOLAB_TREE": self.tree}
-        if workspace.make(self.place, "verify", own, environment=environment) != 0:
+        quiet = [] if settings.get("V") else ["--silent"]
+        if workspace.make(self.place, "verify", own, quiet, environment) != 0:
             given = shlex.join(f"{k}={v}" for k, v in own.items() if v)
             raise Failure(
                 f"{self.name}, {self}, cannot be built and verified",

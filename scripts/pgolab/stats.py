@@ -26,7 +26,7 @@ Sources:
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -225,6 +225,29 @@ def over_apps(estimates: Sequence[Estimate]) -> Estimate:
     return Estimate(share * sum(e.mean for e in estimates), math.sqrt(total), float(df),
                     sum(e.n for e in estimates),
                     np.concatenate([share * e.influence for e in estimates]))
+
+
+def difference(estimate: Estimate, other: Estimate) -> Estimate:
+    """One estimate less another that shares no unit with it, in ln units.
+
+    Variances add; df after Welch 1947 and Satterthwaite 1946.
+    """
+    minus = replace(other, mean=-other.mean, influence=-other.influence)
+    half = over_apps([estimate, minus])
+    return replace(half, mean=2 * half.mean, se=2 * half.se, influence=2 * half.influence)
+
+
+def one_family(groups: Sequence[Sequence[Estimate]]) -> list[Estimate]:
+    """The estimates of groups that share no unit as a family: each has the units of all groups.
+
+    Within a group they share their units, as in family_alpha. Those of others do not move them.
+    """
+    ends = np.cumsum([0, *(len(group[0].influence) for group in groups)])
+    return [
+        replace(e, influence=np.pad(e.influence, (first, ends[-1] - last)))
+        for group, first, last in zip(groups, ends, ends[1:])
+        for e in group
+    ]
 
 
 def family_alpha(estimates: Sequence[Estimate], alpha: float = ALPHA, seed: int = 0) -> float:

@@ -243,7 +243,8 @@ def gate(summary: dict[str, Any]) -> str:
         seen = f"; {as_fast(first)} in the first blocks" if last is not first else ""
         return f"{status}: this machine was too noisy to see anything{seen}"
     if last is first:
-        return f"{status}: {as_fast(last)}"
+        more = "; inconclusive: a larger BUDGET sees more"
+        return f"{status}: {as_fast(last)}{more if last['verdict'] == 'inconclusive' else ''}"
     if found["status"] == "regression":
         return f"{status}: {as_fast(last)}, and was {times(first)} in the blocks before"
     return f"{status}: {as_fast(last)}; {times(first)} in the blocks before was not confirmed"
