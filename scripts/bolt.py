@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
         "dyno_stats": dyno_stats(log),
         "covered_share": round(1 - sum(shares.values()), 5),
         "skipped_hot": hot,
-        "options": options,
+        "arguments": ["input", *bolt.ALWAYS, *arguments],
         "pie": "position-independent executable" in log,
     }
     files.write_text(args.output.with_name("bolt.json"), json.dumps(facts, indent=2) + "\n")

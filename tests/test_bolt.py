@@ -93,6 +93,7 @@ def test_what_bolt_makes_does_the_same_wherever_it_is_made(tmp_path: Path) -> No
         assert all(len(v) == 2 for v in facts["dyno_stats"].values())
         assert facts["dyno_stats"]["executed instructions"][0] > 0
     assert made[0] == made[1]
+    assert b"command line: llvm-bolt input " in made[0]
 
 
 def test_skipped_functions_are_named_as_in_the_source() -> None:

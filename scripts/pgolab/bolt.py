@@ -21,6 +21,7 @@ HINTS = {
     "processed by BOLT": "give BOLT the binary that the linker made",
     "libbolt_rt_instr": "run ./scripts/setup",
 }
+ALWAYS = ["-v=1", "-no-threads"]  # the messages of several threads run into each other
 SKIPPED = re.compile(r"BOLT-WARNING: failed to post-process indirect branches for (\S+)")
 STARTUP = {"register_tm_clones", "deregister_tm_clones"}  # the C library's, run once
 
@@ -44,14 +45,15 @@ def skipped(log: str) -> set[str]:
 def run(program: Path, binary: Path, arguments: list[str], where: Path | None = None) -> str:
     """Runs llvm-bolt on a binary; its log. Failure with BOLT's own reason.
 
-    With a directory, it runs there on the `input` in it, which is that binary. One thread, as the
-    messages of several run into each other.
+    With a directory, it runs there on the `input` in it, which is that binary. It is called by its
+    name alone, as it writes its command line into what it makes.
     """
+    command = [program.name, "input" if where else str(binary), *ALWAYS, *arguments]
     try:
         with timing.busy("compilers"):
             done = subprocess.run(
-                [program, "input" if where else binary, "-v=1", "-no-threads", *arguments],
-                cwd=where, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                command, executable=program, cwd=where,
+                stdin=subprocess.DEVNULL, capture_output=True, text=True,
             )  # fmt: skip
     except FileNotFoundError:
         raise Failure(f"'{program}' is not installed", "run ./scripts/setup") from None
