@@ -16,6 +16,7 @@ from pgolab import errors, files, manifest, profile, timing, tool, training, uni
 from pgolab.errors import Failure
 from pgolab.manifest import Manifest, Workload
 
+FLUSHED = "flushed"  # a file that the runtime leaves where it was of use
 HOTTEST = 10  # functions that are kept by name; three of them are shown
 
 
@@ -23,7 +24,8 @@ HOTTEST = 10  # functions that are kept by name; three of them are shown
 class Trained:
     """What one workload gave: its merged profile, the sum of its counters, its cost.
 
-    dropped are the raw profiles that could not be read; lost counts processes without one.
+    dropped are the raw profiles that could not be read; lost counts processes without one;
+    flushed: without runtime/profile_flush.c some would have been lost.
     """
 
     workload: Workload
@@ -31,6 +33,7 @@ class Trained:
     raw_profiles: int
     dropped: tuple[str, ...]
     lost: int
+    flushed: bool
     total_count: int
     wall_s: float
     cpu_s: float
@@ -63,9 +66,10 @@ def train(app: Manifest, one: Workload, args: argparse.Namespace, raw: Path) -> 
             "does it run the program's own code? the command needs $(BIN)",
             training.said(outcome),
         )
-    lost = len(list(processes.iterdir()))
+    left = {path.name for path in processes.iterdir()}
+    lost, flushed = len(left - {FLUSHED}), FLUSHED in left
     return Trained(
-        one, merged, got.read, got.dropped, lost, count, outcome.wall_s, outcome.cpu_s
+        one, merged, got.read, got.dropped, lost, flushed, count, outcome.wall_s, outcome.cpu_s
     )
 
 
@@ -159,6 +163,7 @@ def main(argv: Sequence[str]) -> int:
             "dropped": sum(len(t.dropped) for t in trained),
             "lost": sum(t.lost for t in trained),
         },
+        "flushed": any(t.flushed for t in trained),
         "overlap_with_previous": overlap_with(args, merged),
     }
     show(args, trained, facts)

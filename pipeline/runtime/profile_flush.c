@@ -24,7 +24,8 @@
  * lost.
  *
  * Losses are seen: with PGOLAB_PROCESSES naming a directory, each process leaves an empty
- * file there under its process ID until it has written its profile.
+ * file there under its process ID until it has written its profile. A file `flushed`
+ * there says that with LLVM's start-up code a profile would have been lost, or another.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -62,13 +63,25 @@ static char pattern[PATH_MAX];
 static char processes[PATH_MAX];
 static char marker[PATH_MAX + 32];
 
+static void create(const char *path) {
+    int file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
+    if (file >= 0)
+        close(file);
+}
+
 static void mark(void) {
     if (!processes[0])
         return;
     snprintf(marker, sizeof marker, "%s/%ld", processes, (long)owner);
-    int file = open(marker, O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
-    if (file >= 0)
-        close(file);
+    create(marker);
+}
+
+static void note_use(void) {
+    char path[PATH_MAX + 32];
+    if (!processes[0])
+        return;
+    snprintf(path, sizeof path, "%s/flushed", processes);
+    create(path);
 }
 
 /* Writes what this process has counted, unless that is done; another thread's writing is
@@ -84,6 +97,13 @@ static void flush(void) {
     }
     while (atomic_load(&state) == WRITING)
         sched_yield();
+}
+
+/* Where the process does not end by its last exit handler. */
+static void flush_early(void) {
+    if (getpid() == owner)
+        note_use();
+    flush();
 }
 
 /* After a flush: the process goes on, and what it counts now is added to what was
@@ -111,6 +131,7 @@ static void name_after_owner(void) {
 
 static void in_child(void) {
     owner = getpid();
+    note_use();
     __llvm_profile_reset_counters();
     name_after_owner();
     mark();
@@ -152,7 +173,7 @@ static void on_signal(int number) {
     }
     pthread_sigmask(SIG_UNBLOCK, &unblocked, NULL);
     alarm(LONGEST_WRITE_S);
-    flush();
+    flush_early();
     end_by_signal(0);
 }
 
@@ -214,7 +235,7 @@ __attribute__((constructor(101))) static void begin(void) {
     owner = getpid();
     mark();
     pthread_atfork(NULL, NULL, in_child);
-    at_quick_exit(flush);
+    at_quick_exit(flush_early);
     for (size_t i = 0; i < ENDING; i++)
         if (__real_sigaction(ending[i], NULL, &now) == 0 && is_default(&now))
             take(ending[i]);
@@ -229,7 +250,7 @@ _Noreturn void __wrap__exit(int status);
 _Noreturn void __wrap__Exit(int status);
 
 void __wrap__exit(int status) {
-    flush();
+    flush_early();
     __real__exit(status);
 }
 
@@ -241,7 +262,7 @@ int __real_daemon(int stay, int keep);
 int __wrap_daemon(int stay, int keep);
 
 int __wrap_daemon(int stay, int keep) {
-    flush();
+    flush_early();
     int result = __real_daemon(stay, keep);
     go_on();
     return result;
@@ -262,21 +283,21 @@ int __wrap_execlp(const char *file, const char *first, ...);
 int __wrap_execle(const char *path, const char *first, ...);
 
 int __wrap_execve(const char *path, char *const argv[], char *const envp[]) {
-    flush();
+    flush_early();
     int result = __real_execve(path, argv, envp);
     go_on();
     return result;
 }
 
 int __wrap_execvpe(const char *file, char *const argv[], char *const envp[]) {
-    flush();
+    flush_early();
     int result = __real_execvpe(file, argv, envp);
     go_on();
     return result;
 }
 
 int __wrap_fexecve(int file, char *const argv[], char *const envp[]) {
-    flush();
+    flush_early();
     int result = __real_fexecve(file, argv, envp);
     go_on();
     return result;
