@@ -91,11 +91,11 @@ $(if $(BASE)$(other-clang),,$(call fail,'make compare' needs BASE: what to compa
     a run; for another compiler give CLANG= and no BASE)))
 $(if $(filter recipe,$(goal)),$(if $(filter 1,$(words $(VARIANT))),,$(call fail,\
     'make recipe' needs one variant,make recipe APP=parser VARIANT=o2-pgo-thin FORMAT=make)))
-$(if $(and $(filter recipe prove,$(goal)),$(PROFILE)),$(call fail,\
-    'make $(goal)' takes no PROFILE,a recipe trains by itself))
+$(foreach s,PROFILE SAMPLE_PROFILE,$(if $(and $(filter recipe prove,$(goal)),$($s)),$(call fail,\
+    'make $(goal)' takes no $s,a recipe trains by itself)))
 $(foreach f,$(if $(filter recipe,$(goal)),$(or $(FORMAT),sh),$(if $(filter prove,$(goal)),$(FORMAT))),$(if $(filter \
     $f,$(recipe-formats)),,$(call fail,no recipe format '$f',$(call nearest,$f,$(recipe-formats)))))
-$(foreach v,$(if $(filter recipe,$(goal)),$(VARIANT),$(if $(filter prove,$(goal)),$(VARIANTS))),$(if $(filter gcc,$(call \
+$(foreach v,$(if $(filter recipe prove,$(goal)),$(BASELINE) $(VARIANT) $(VARIANTS)),$(if $(filter gcc,$(call \
     undashed,$v)),$(call fail,there is no recipe for '$v',recipes are for Clang: leave the gcc- away)))
 variants := $(call unique,$(variants-$(or $(filter pgo lto matrix tune calibrate recipe compare,$(goal)),other)))
 $(if $(filter-out build train profile-export verify costs recipe prove compare,$(goal)),$(if $(word 2,$(variants)),,$(call fail,\

@@ -1,29 +1,34 @@
 # Describes a variant for export into a build of one's own.
-# Reads what apps.mk, variants.mk and build.mk set. Makes build/APP/VARIANT/recipe, lines `key = value` in
-# the order in which things are made:
+# Reads what apps.mk, variants.mk and build.mk set. Makes build/APP/VARIANT/recipe, lines `key = value`:
 #   build.NAME.compile, .link   the flags of a build, its compiler first
 #   build.NAME.merged           yes when its sources become one module first
+#   build.NAME.runtime          the object of pipeline/runtime/ that is linked into it
 #   build.NAME.kept             the native object that its link leaves, where others are linked from that
-#   build.NAME.objects          the build whose objects it is linked from, where not its own
+#   build.NAME.objects          the build whose kept object it is linked from
 #   profile.NAME.file, .build   a profile, and the build that it is taken from
 #   profile.NAME.first          the profile that is merged into it
 #   profile.NAME.trainer        the script that takes it
-#   post                        the script that makes the binary from the linked one
+#   post                        the script that makes the binary of the build and the profile named last
 # from which scripts/recipe.py fills one of the templates in pipeline/recipes/.
 
 recipe-line = $(if $(strip $2),$1 = $(strip $2)$(nl))
 
-# $(call recipe-build,APP,NAME[,STEM,LDFLAGS]): a build with objects of its own, or one that is linked from STEM's.
-recipe-build = $(if $3,$(call recipe-line,build.$2.link,$($1/$3/link) $4)$(call recipe-line,build.$2.objects,$3),$(call \
-    recipe-line,build.$2.compile,$($1/$2/compile))$(call recipe-line,build.$2.link,$($1/$2/link) $(if $(recipe-kept),$(call \
-    variant-flags,keep,$1,$2)))$(call recipe-line,build.$2.kept,$(recipe-kept))$(call \
-    recipe-line,build.$2.merged,$(if $(filter one-module,$($1/$2/units)),yes)))
-recipe-kept = $(if $(filter $2,$(call stem,$(described))),$(if $(filter-out $2,$(described)),$(call variant-flags,kept,$1,$2)))
+# $(call recipe-build,APP,NAME[,STEM,LDFLAGS]): a build, or what STEM's objects are linked to by other flags: from the
+# object that STEM's link keeps, or else compiled anew, which gives the same.
+recipe-build = $(if $(and $3,$(call recipe-kept,$1,$3)),$(call recipe-line,build.$2.objects,$3),$(call \
+    recipe-line,build.$2.compile,$($1/$(or $3,$2)/compile)))$(call \
+    recipe-line,build.$2.link,$($1/$(or $3,$2)/link) $4 $(if $3,,$(if $(recipe-kept),$(call variant-flags,keep,$1,$2))))$(call \
+    recipe-line,build.$2.kept,$(if $3,,$(recipe-kept)))$(call \
+    recipe-line,build.$2.runtime,$($1/$2/runtime))$(call \
+    recipe-line,build.$2.merged,$(if $(filter one-module,$($1/$(or $3,$2)/units)),yes))
+
+# $(call recipe-kept,APP,BUILD): what the link of BUILD keeps, where the variant is linked from that.
+recipe-kept = $(and $(filter $2,$(call stem,$(described))),$(filter-out $2,$(described)),$(call variant-flags,kept,$1,$2))
 
 # $(call recipe-training,APP,TECHNIQUE,VARIANT): the build that is trained for TECHNIQUE, and the profile.
 define recipe-training
-$(call recipe-build,$1,$(call profile-name,$2,$3)-train,$(if $(call key,$2,train-cflags,$3),,$(call stem,$3)),$(call \
-    variant-flags,ldflags,$1,$3,$(call ordering,$3)) $(call key,$2,train-ldflags,$3))$(call \
+$(call recipe-build,$1,$(call profile-name,$2,$3)-train,$(if $(call key,$2,train-cflags,$3),,$(call stem,$3)),$(if $(call \
+    key,$2,train-cflags,$3),,$(call variant-flags,ldflags,$1,$3,$(call ordering,$3)) $(call key,$2,train-ldflags,$3)))$(call \
     recipe-line,profile.$(call profile-name,$2,$3).file,$(call profile-file,$1,$2,$3))$(call \
     recipe-line,profile.$(call profile-name,$2,$3).build,$(call profile-name,$2,$3)-train)$(call \
     recipe-line,profile.$(call profile-name,$2,$3).trainer,$(firstword $(call key,$2,trainer,$3)))$(call \
@@ -39,11 +44,14 @@ baseline = $(BASELINE)
 sources = $($1/sources)
 $(call recipe-line,post,$(foreach t,$(call post-technique,$2),$(firstword $(call key,$t,post,$2))))$(call \
     recipe-line,ldlibs,$($1/ldlibs))$(call recipe-build,$1,$(BASELINE))
+$(if $(and $(filter-out $(BASELINE),$(call stem,$2)),$(call recipe-kept,$1,$(call stem,$2))),$(call recipe-build,$1,$(call stem,$2)))
 $(foreach t,$(call trained,$2),$(call recipe-training,$1,$t,$2))
-$(if $(filter-out $(BASELINE),$(call stem,$2)),$(call recipe-build,$1,$(call stem,$2)))
-$(if $(filter-out $(call stem,$2),$2),$(call recipe-build,$1,$2,$(call stem,$2),$(call \
-    variant-flags,ldflags,$1,$2,$(call ordering,$2))))
+$(if $(or $(call post-technique,$2),$(filter $(BASELINE),$2)),,$(if $(filter $2,$(call stem,$2)),$(call \
+    recipe-build,$1,$2),$(call recipe-build,$1,$2,$(call stem,$2),$(call variant-flags,ldflags,$1,$2,$(call ordering,$2)))))
 endef
+
+$(foreach a,$(app-names),$(if $($a/tree),$(call fail,there is no recipe for '$a': it has a build of its own,\
+    put pgo.mk$(comma) PGO.cmake or pgo.meson of pipeline/ into that build: each starts with how it is used)))
 
 recipe-variants := $(if $(filter recipe,$(goal)),$(VARIANT),$(filter-out $(BASELINE),$(variants)))
 recipe-files := $(foreach a,$(app-names),$(foreach v,$(recipe-variants),build/$a/$v/recipe))

@@ -4,6 +4,7 @@ Reads the description that pipeline/recipe.mk made, the manifest and what traini
 the template pipeline/recipes/FORMAT.in. What it writes needs nothing of pgolab.
 """
 
+import dataclasses
 import json
 import re
 import shlex
@@ -19,9 +20,11 @@ from pgolab import errors, files, manifest, tool
 from pgolab.errors import Failure
 from pgolab.manifest import Manifest, Workload
 
-TEMPLATES = Path(__file__).resolve().parent.parent / "pipeline" / "recipes"
+PIPELINE = Path(__file__).resolve().parent.parent / "pipeline"
+TEMPLATES = PIPELINE / "recipes"
 HERE = "@HERE@"  # in flags: the directory of the sources
 PROFILES = "@PROFILES@"  # … and that of the profiles
+WORK = "/@WORK@"  # in commands: where they run
 ONE_BY_ONE = ("cmake", "meson", "autotools")  # formats that compile each source by itself
 FLAT = ("meson",)  # formats that cannot compile a file in a subdirectory by its own name
 
@@ -30,41 +33,66 @@ class NoRecipe(Failure):
     """A format cannot say what a variant needs."""
 
 
+# What a profile holds, by the script that takes it.
+TRAINERS = {
+    "scripts/train.py": "counters",
+    "scripts/bolt_train.py": "branches",
+    "scripts/sample_train.py": "samples",
+}
+POST = "scripts/bolt.py"
+WRAPS = "-Wl,--wrap="  # what only the runtime of instrumented builds needs
+
+
+@dataclass(frozen=True)
+class Training:
+    """A train workload: its commands, with ./train for the program, and its weight in the merge.
+
+    before and after are the commands beside the one that is trained; they may be none.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    weight: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A profile, taken from a build; first: the profile that is merged into it, or empty.
+
+    previous: the file of the one before, as two cannot be taken at once; flushed: the build has to
+    have the runtime of pipeline/runtime/, or processes would be lost.
+    """
+
+    name: str
+    file: str
+    kind: str
+    build: str
+    first: str
+    previous: str
+    flushed: bool
+    workloads: tuple[Training, ...]
+
+
 @dataclass(frozen=True)
 class Build:
     """A binary: flags without the compiler; uses: the profiles in its flags.
 
     merged: the sources become one module first; kept: the link leaves this native object; stem: the
-    build whose objects are linked, its own or another's.
+    build whose objects are linked, its own or another's; flushed: it is linked with the runtime.
     """
 
     name: str
+    role: str
     cflags: tuple[str, ...]
     ldflags: tuple[str, ...]
     merged: bool
     kept: str
     stem: str
     objects: tuple[str, ...]
-    uses: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Training:
-    """A train workload: its command, with ./train for the program, and its weight in the merge."""
-
-    name: str
-    words: tuple[str, ...]
-    weight: int
-
-
-@dataclass(frozen=True)
-class Profile:
-    """A profile, taken from a build; first: the profile that is merged into it, or empty."""
-
-    name: str
-    build: str
-    first: str
-    workloads: tuple[Training, ...]
+    uses: tuple[Profile, ...]
+    flushed: bool
 
 
 def described(path: Path) -> dict[str, str]:
@@ -84,56 +112,132 @@ def parts(lines: dict[str, str], kind: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def portable(text: str, directory: Path, profiles: dict[str, str]) -> tuple[str, ...]:
-    """A command's flags, with HERE for the app's directory and PROFILES/NAME for a profile."""
+def portable(text: str, directory: Path, profiles: dict[str, Profile]) -> tuple[str, ...]:
+    """A command's flags, with HERE for the app's directory and PROFILES/FILE for a profile."""
     words = shlex.split(text)[1:]
-    for name, file in profiles.items():
-        absolute = str(Path(file).absolute())
-        words = [w.replace(absolute, f"{PROFILES}/{name}.profdata") for w in words]
+    for path, one in profiles.items():
+        absolute = str(Path(path).absolute())
+        words = [w.replace(absolute, f"{PROFILES}/{one.file}") for w in words]
     return tuple(w.replace(str(directory.absolute()), HERE) for w in words)
 
 
-def builds_of(lines: dict[str, str], modules: Sequence[str]) -> dict[str, Build]:
-    """What is compiled and linked, in order."""
-    profiles = {name: keys["file"] for name, keys in parts(lines, "profile").items()}
+def role(name: str, lines: dict[str, str], trained: dict[str, Profile]) -> str:
+    """What a build is for, in a few words."""
+    if name in trained:
+        one = trained[name]
+        return "Instrumented" if one.kind == "counters" else "What BOLT instruments"
+    if name == lines["variant"]:
+        return "The program itself"
+    return "What it is compared with" if name == lines["baseline"] else "What is linked again"
+
+
+def builds_of(
+    lines: dict[str, str], modules: Sequence[str], profiles: dict[str, Profile]
+) -> dict[str, Build]:
+    """What is compiled and linked; one whose objects another links before that."""
+    by_path = {keys["file"]: profiles[name] for name, keys in parts(lines, "profile").items()}
+    trained = {one.build: one for one in profiles.values()}
     found: dict[str, Build] = {}
     for name, keys in parts(lines, "build").items():
         directory = Path(lines["dir"])
-        link = portable(keys["link"], directory, profiles)
+        link = portable(keys["link"], directory, by_path)
+        flushed = "runtime" in keys and name in trained and trained[name].flushed
         merged = "merged" in keys
         objects = ("one-module.o",) if merged else tuple(modules)
         if "objects" in keys:
-            stem = found[keys["objects"]]
-            objects = (stem.kept,) if stem.kept else stem.objects
+            objects = (found[keys["objects"]].kept,)
         found[name] = Build(
             name,
-            portable(keys.get("compile", ""), directory, profiles),
-            link,
+            role(name, lines, trained),
+            portable(keys.get("compile", ""), directory, by_path),
+            link if flushed else tuple(w for w in link if not w.startswith(WRAPS)),
             merged,
             keys.get("kept", ""),
             keys.get("objects", name),
             objects,
-            tuple(p for p in profiles if f"{PROFILES}/{p}.profdata" in " ".join(link)),
+            tuple(p for p in profiles.values() if f"{PROFILES}/{p.file}" in " ".join(link)),
+            flushed,
         )
     return found
 
 
-def command(one: Workload | Sequence[str], program: str) -> tuple[str, ...]:
-    """The words of a command, at scale 1, as they are run anywhere."""
-    words = one.command(program) if isinstance(one, Workload) else one
-    return tuple("python3" if w == sys.executable else w for w in words)
+def stages(
+    builds: dict[str, Build], profiles: dict[str, Profile]
+) -> tuple[list[tuple[list[Build], Profile]], list[Build]]:
+    """In the order in which things are made: builds and the profile they are for; what remains."""
+    left, found = dict(builds), []
+    for one in profiles.values():
+        needed = dict.fromkeys((builds[one.build].stem, one.build))
+        found.append(([left.pop(name) for name in needed if name in left], one))
+    return found, list(left.values())
+
+
+def standing_alone(one: Workload) -> Workload:
+    """A workload whose commands are run anywhere, beside a copy of `serve` if they use it."""
+    return dataclasses.replace(
+        one, words=anywhere(one.words), setup=anywhere(one.setup), cleanup=anywhere(one.cleanup)
+    )
+
+
+def anywhere(words: Sequence[str]) -> tuple[str, ...]:
+    """A command without what lies in other places elsewhere."""
+    known = {sys.executable: ["python3"], str(manifest.SERVE): ["bash", "./serve"]}
+    return tuple(spelt for word in words for spelt in known.get(word, [word]))
+
+
+def command(one: Workload, program: str) -> tuple[str, ...]:
+    """The words of a workload's command at scale 1."""
+    where = Path(WORK)
+    return (*one.launcher(where), *one.command(program, where=where))
+
+
+def checked(app: Manifest, program: str) -> list[tuple[str, ...]]:
+    """The commands that print what a program does on all workloads, as app.normalize prints it."""
+    through = shlex.join(anywhere(app.normalize))
+    found: list[tuple[str, ...]] = []
+    for one in map(standing_alone, app.workloads):
+        words, outputs = command(one, program), [str(Path(one.directory, o)) for o in one.outputs]
+        prints: list[tuple[str, ...]] = [("cat", *outputs)] if outputs else []
+        if through:
+            filtered = f'"$0" "$@" >printed && exec {through} <printed'
+            words = ("sh", "-c", filtered, *words)
+            prints = [("sh", "-c", f"exec {through} <{shlex.quote(o)}") for o in outputs]
+        found += [w for w in (tuple(one.setup_for(program)), words, *prints, one.cleanup) if w]
+    return found
 
 
 def profiles_of(lines: dict[str, str], app: Manifest) -> dict[str, Profile]:
-    """What is trained, in order, with the weights that were used."""
-    found = {}
+    """What is trained, in order, with the weights that were used; NoRecipe where it was not."""
+    found: dict[str, Profile] = {}
     for name, keys in parts(lines, "profile").items():
-        noted = json.loads(Path(keys["file"]).with_suffix(".json").read_text(encoding="utf-8"))
+        file = Path(keys["file"])
+        noted = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+        if noted.get("collected_by") == "perf":
+            raise NoRecipe(
+                f"there is no recipe for '{lines['variant']}': perf sampled its profile,"
+                " which differs each time",
+                "take a variant with 'pgo'",
+            )
         workloads = tuple(
-            Training(w.name, command(w, "./train"), noted["workloads"][w.name]["merge_weight"])
-            for w in app.of_kind("train")
+            Training(
+                w.name,
+                command(w, "./train"),
+                tuple(w.setup_for("./train")),
+                w.cleanup,
+                noted["workloads"][w.name]["merge_weight"],
+            )
+            for w in map(standing_alone, app.of_kind("train"))
         )
-        found[name] = Profile(name, keys["build"], keys.get("first", ""), workloads)
+        found[name] = Profile(
+            name,
+            f"{name}{file.suffix}",
+            TRAINERS[keys["trainer"]],
+            keys["build"],
+            keys.get("first", ""),
+            [*found.values()][-1].file if found else "",
+            noted.get("flushed", True),
+            workloads,
+        )
     return found
 
 
@@ -145,12 +249,14 @@ def headers(build: Path, directory: Path) -> list[str]:
     return sorted(str(path) for path in inside if path.suffix != ".c")
 
 
-def shell(words: Sequence[str], here: str = HERE, profiles: str = PROFILES) -> str:
-    """Words for a shell; here and profiles are expressions that stand within double quotes."""
+def shell(
+    words: Sequence[str], here: str = HERE, profiles: str = PROFILES, work: str = "$PWD"
+) -> str:
+    """Words for a shell; here, profiles and work are expressions that stand in double quotes."""
     spelt = []
     for word in map(shlex.quote, words):
         quote = "'" if word.startswith("'") else ""
-        for marker, value in ((HERE, here), (PROFILES, profiles)):
+        for marker, value in ((HERE, here), (PROFILES, profiles), (WORK, work)):
             word = word.replace(marker, f'{quote}"{value}"{quote}')
         spelt.append(word)
     return " ".join(spelt)
@@ -158,7 +264,7 @@ def shell(words: Sequence[str], here: str = HERE, profiles: str = PROFILES) -> s
 
 def make(words: Sequence[str], here: str = HERE, profiles: str = PROFILES) -> str:
     """Words for a shell that Make starts."""
-    return shell([word.replace("$", "$$") for word in words], here, profiles)
+    return shell([word.replace("$", "$$") for word in words], here, profiles, "$$PWD")
 
 
 def listed(words: Sequence[str], here: str, profiles: str) -> str:
@@ -176,13 +282,13 @@ def flags(words: Sequence[str], here: str, profiles: str) -> str:
 
 def check_known(lines: dict[str, str]) -> None:
     """NoRecipe where a variant is trained or finished by a script that no template speaks of."""
-    trainers = [value for key, value in lines.items() if key.endswith(".trainer")]
-    unknown = [value for value in trainers if value != "scripts/train.py"]
-    if "post" in lines or unknown:
+    scripts = [value for key, value in lines.items() if key.endswith(".trainer")]
+    scripts += [lines["post"]] if "post" in lines else []
+    unknown = [script for script in scripts if script not in {*TRAINERS, POST}]
+    if unknown:
         raise NoRecipe(
-            f"there is no recipe for '{lines['variant']}':"
-            f" it takes {unknown[0] if unknown else lines['post']}",
-            "recipes have PGO by Clang's instrumentation, LTO, and what only needs other flags",
+            f"there is no recipe for '{lines['variant']}': it takes {unknown[0]}",
+            "recipes have PGO, LTO and BOLT by LLVM, and what only needs other flags",
         )
 
 
@@ -222,6 +328,26 @@ def render(chosen: str, context: dict[str, Any]) -> str:
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
+def laid_out(description: Path, profiles: dict[str, Profile]) -> dict[str, Any]:
+    """How BOLT makes the program: from which build and profile, with which arguments."""
+    facts = json.loads(description.with_name("bolt.json").read_text(encoding="utf-8"))
+    profile = list(profiles.values())[-1]
+    return {"profile": profile, "build": profile.build, "arguments": facts["arguments"]}
+
+
+def carried(profiles: dict[str, Profile], commands: Sequence[Sequence[str]]) -> dict[str, str]:
+    """The files that a recipe has to bring along, with their text."""
+    files_of = {
+        "profile_flush.c": PIPELINE / "runtime" / "profile_flush.c",
+        "samples.awk": TEMPLATES / "samples.awk",
+        "work/serve": manifest.SERVE,
+    }
+    needed = {"profile_flush.c" for p in profiles.values() if p.flushed and p.kind == "counters"}
+    needed |= {"samples.awk" for p in profiles.values() if p.kind == "samples"}
+    needed |= {"work/serve" for words in commands if "./serve" in words}
+    return {n: files_of[n].read_text(encoding="utf-8").rstrip() for n in sorted(needed)}
+
+
 def export(description: Path, app: Manifest, llvm_bin: Path, chosen: str) -> str:
     """The recipe in a format; NoRecipe where that cannot say what the variant needs."""
     lines = described(description)
@@ -230,15 +356,22 @@ def export(description: Path, app: Manifest, llvm_bin: Path, chosen: str) -> str
     sources = lines["sources"].split()
     modules = tuple(f"{source[:-2]}.o" for source in sources)
     check_known(lines)
-    builds = builds_of(lines, modules)
+    profiles = profiles_of(lines, app)
+    builds = builds_of(lines, modules, profiles)
     included = headers(description.parents[1] / baseline, directory)
     check_format(chosen, variant, builds, sources + included)
-    profiles = profiles_of(lines, app)
-    generate = command(app.generate, "")
-    workloads = [command(one, "./program") for one in app.workloads]
+    post = laid_out(description, profiles) if "post" in lines else None
+    needed, remaining = stages(builds, profiles)
+    generate = anywhere(app.generate)
+    workloads = checked(app, "./program")
     named = (w for one in app.of_kind("train") for w in one.words if w.startswith("app/"))
     clang = tool.output([llvm_bin / "clang", "--version"]).split("\n")[0]
     version = re.search(r"version (\d+)", clang)
+    kinds = {one.kind for one in profiles.values()}
+    release = version[1] if version else ""
+    packages = ["clang-{}", "lld-{}", "llvm-{}", "libclang-rt-{}-dev"]
+    if kinds - {"counters"}:
+        packages += ["bolt-{}", "libbolt-{}-dev"]
     return render(
         chosen,
         {
@@ -247,7 +380,7 @@ def export(description: Path, app: Manifest, llvm_bin: Path, chosen: str) -> str
             "variant": variant,
             "baseline": baseline,
             "clang": clang,
-            "llvm": version[1] if version else "",
+            "llvm": release,
             "llvm_bin": str(llvm_bin),
             "sources": sources,
             "headers": included,
@@ -256,10 +389,16 @@ def export(description: Path, app: Manifest, llvm_bin: Path, chosen: str) -> str
             "merged": any(b.merged for b in builds.values()),
             "builds": builds,
             "profiles": profiles,
-            "final": builds[variant],
+            "kinds": kinds,
+            "packages": [package.format(release) for package in packages],
+            "stages": needed,
+            "remaining": remaining,
+            "users": {p.name: b for b in builds.values() if b.cflags for p in b.uses},
+            "post": post,
+            "final": builds.get(variant),
+            "carried": carried(profiles, workloads),
             "generate": generate,
             "workloads": workloads,
-            "outputs": sorted({o for w in app.workloads for o in w.outputs}),
             "data": sorted({w[4:] for w in named if (directory / w[4:]).is_file()}),
             "python": "python3" in [*generate, *(word for words in workloads for word in words)],
         },

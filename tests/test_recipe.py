@@ -9,12 +9,13 @@ from pathlib import Path
 import prove
 import pytest
 import recipe
+import sample_train
 import yaml
 from conftest import LLVM, ROOT, Project, copy_project
 
 from pgolab import manifest
 
-VARIANTS = ("o2-thin", "o2-pgo", "o2-pgo-thin", "o2-pgo-full", "o2-cspgo-thin")
+VARIANTS = ("o2-thin", "o2-pgo", "o2-pgo-thin", "o2-pgo-full", "o2-cspgo-thin", "o2-pgo-thin-bolt")
 FORMATS = sorted(path.stem for path in (ROOT / "pipeline/recipes").glob("*.in"))
 GENERATE = """\
 import pathlib, sys
@@ -46,11 +47,43 @@ def export(project: Project, variant: str, chosen: str) -> str:
     return project.ok("recipe", "APP=apps/tiny", f"VARIANT={variant}", f"FORMAT={chosen}")
 
 
+# What perf samples differs each time, and has no recipe.
+SAMPLED = pytest.mark.skipif(sample_train.collector() == "perf", reason="perf can sample here")
 PROOFS = [
     (VARIANTS, ("sh", "make", "cmake", "meson")),
-    (("o3-unity-pgo", "o2-nopie-pgo-full-startup"), ("sh", "make")),
-    (("o2-cspgo-thin",), ("autotools", "debian")),
+    (("o3-unity-pgo", "o2-nopie-pgo-full-startup-bolt"), ("sh", "make")),
+    pytest.param(("o2-sample-thin",), ("sh", "cmake", "meson"), marks=SAMPLED),
+    pytest.param(("o2-sample-bolt",), ("autotools", "debian", "dockerfile"), marks=SAMPLED),
 ]
+SERVER = """\
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+int main(int argc, char **argv) {
+    unsigned state = argc == 2 ? (unsigned)atoi(argv[1]) : 0;
+    for (int i = 0; i < 200000; i++)
+        state = state % 3 ? state * 1664525u + 7 : state / 3;
+    printf("%u\\n", state);
+    fflush(stdout);
+    for (;;)
+        pause();
+}
+"""
+SERVED = """\
+app.about     := a program that SIGTERM ends
+app.sources   := $(app.dir)/main.c
+app.cflags    := -std=c11 -D_DEFAULT_SOURCE
+app.normalize := sed s/[0-9]*.seconds//
+train.one = $(SERVE) line $(BIN) 5 -- ls app/main.c
+train.one.dir = made/here
+train.one.setup = mkdir -p made/here
+train.one.cleanup = rm -r made
+eval.one = $(SERVE) line $(BIN) 7 -- sh -c 'cat && echo "$$NAME" >said && date +%N.seconds'
+eval.one.input = $(app.dir)/app.mk
+eval.one.env = NAME=$(app.dir)/app.mk
+eval.one.output = said
+"""
 
 
 @pytest.mark.parametrize("variants, formats", PROOFS)
@@ -60,6 +93,21 @@ def test_recipes_make_the_binaries_that_were_measured(
     asked = ("APP=apps/tiny", f"VARIANTS={' '.join(variants)}", f"FORMAT={' '.join(formats)}")
     rows = project.ok("prove", *asked).splitlines()[2:]
     assert [row.count("identical") for row in rows] == [len(formats)] * len(variants)
+
+
+def test_recipes_train_what_a_signal_ends(project: Project) -> None:
+    app = project.root / "apps/served"
+    app.mkdir()
+    (app / "main.c").write_text(SERVER)
+    (app / "app.mk").write_text(SERVED)
+    arguments = ("APP=apps/served", "VARIANTS=o2-pgo", "FORMAT=sh make cmake meson autotools")
+    assert project.ok("prove", *arguments).count("identical") == 5
+    text = project.ok("recipe", "APP=apps/served", "VARIANT=o2-pgo")
+    assert "profile_flush.c" not in export(project, "o2-pgo", "sh")
+    without = re.sub(r" -Wl,--wrap=\S+|\.\./\.\./profile_flush\.o", "", text)
+    done = run(without, app, project.root / "without")
+    assert "no profile was recorded by: sh -c" in done.stderr and done.returncode != 0
+    assert not (project.root / "without/served").exists()
 
 
 def test_each_format_can_be_proved() -> None:
@@ -75,40 +123,62 @@ def test_another_binary_is_found_out(project: Project) -> None:
     assert done.returncode != 0 and "| `o1-unity` | differs | – |" in done.stdout
 
 
-def run(text: str, project: Project, where: Path) -> subprocess.CompletedProcess[str]:
+def run(text: str, app: Path, where: Path) -> subprocess.CompletedProcess[str]:
     """Runs an sh recipe in a copy of the app."""
-    shutil.copytree(project.root / "apps/tiny", where, dirs_exist_ok=True)
+    shutil.copytree(app, where, dirs_exist_ok=True)
     return subprocess.run(["sh", "-c", text], cwd=where, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("old, new, message", [
-    ("train pgo one ./train", "train pgo one true", "no profile was recorded by: true"),
-    ("./train 1", "./train 1 2 3", ""),
-    ('ln -sf "../$1/tiny"', 'echo "$1"; ln -sf "../$1/tiny"', "does not print what it prints"),
-    ("compile o2-pgo ", "echo 'int main(void) { return 1; }' >$here/main.c; compile o2-pgo ",
+@pytest.mark.parametrize("variant, old, new, message", [
+    ("o2-pgo", "train pgo one ./train", "train pgo one true", "no profile was recorded by: true"),
+    ("o2-pgo", "./train 1", "./train 1 2 3", ""),
+    ("o2-pgo", 'ln -sf "$1"', 'echo "$1"; ln -sf "$1"', "does not print what it prints"),
+    ("o2-pgo", "compile o2-pgo ",
+     "echo 'int main(void) { return 1; }' >$here/main.c; compile o2-pgo ",
      "[-Werror,-Wbackend-plugin]"),
+    ("o2-pgo-thin-bolt", "count o2-pgo-thin-bolt one ./train", "count o2-pgo-thin-bolt one true",
+     "no profile was recorded by: true"),
+    ("o2-pgo-thin-bolt", "rm -rf bolt",
+     "rm -rf bolt; sed -Ei 's/^. \\S+ (\\S+) . \\S+/1 other \\1 1 other/' *.fdata",
+     "the profile o2-pgo-thin-bolt does not match the program"),
+    ("o2-pgo-thin-bolt", "rm -rf bolt",
+     "rm -rf bolt; sed -Ei 's/^(1 main [0-9a-f]+ 1 main )/\\11/' *.fdata",
+     "the profile o2-pgo-thin-bolt does not match the program"),
+    pytest.param("o2-sample-thin", "count sample one ./train", "count sample one true",
+                 "no profile was recorded by: true", marks=SAMPLED),
+    pytest.param("o2-sample-thin", "# It has to match the sources.",
+                 "echo 'int main(void) { return 1; }' >$here/main.c",
+                 "the profile sample does not match the sources", marks=SAMPLED),
 ])  # fmt: skip
 def test_a_recipe_ends_where_something_is_wrong(
-    project: Project, tmp_path: Path, old: str, new: str, message: str
+    project: Project, tmp_path: Path, variant: str, old: str, new: str, message: str
 ) -> None:
-    text = export(project, "o2-pgo", "sh")
+    text = export(project, variant, "sh")
     assert old in text
-    done = run(text.replace(old, new), project, tmp_path)
+    done = run(text.replace(old, new), project.root / "apps/tiny", tmp_path)
     assert done.returncode != 0 and not (tmp_path / "tiny").exists()
     assert message in done.stderr
 
 
 def test_services_run_the_sh_recipe(project: Project) -> None:
-    plain = export(project, "o2-cspgo-thin", "sh")
+    plain = export(project, "o2-pgo-thin-bolt", "sh")
     for chosen in ("dockerfile", "github", "gitlab"):
-        script = prove.WAYS[chosen].script(export(project, "o2-cspgo-thin", chosen))
-        assert script.strip() == plain.strip(), chosen
+        text = export(project, "o2-pgo-thin-bolt", chosen)
+        assert prove.WAYS[chosen].script(text).strip() == plain.strip(), chosen
+        assert re.search(r"llvm-22 \S+ bolt-22 libbolt-22-dev python3", text), chosen
 
 
-def test_the_shell_of_a_recipe_is_clean(project: Project) -> None:
-    text = export(project, "o2-cspgo-thin", "sh")
+def clean(text: str) -> str:
+    """What shellcheck says of a script."""
     done = subprocess.run(["shellcheck", "-"], input=text, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("variant", [
+    "o2-cspgo-thin", "o2-pgo-thin-bolt", pytest.param("o2-sample-thin", marks=SAMPLED)
+])  # fmt: skip
+def test_the_shell_of_a_recipe_is_clean(project: Project, variant: str) -> None:
+    assert clean(export(project, variant, "sh")) == ""
 
 
 def test_a_workflow_has_the_least_permissions_and_pinned_actions(project: Project) -> None:
@@ -140,6 +210,9 @@ def test_out_is_written_and_an_sh_recipe_can_be_run(project: Project) -> None:
     (["VARIANT=o2-pgo o3"], "'make recipe' needs one variant"),
     (["VARIANT=o2-pog"], "no technique 'pog' in the variant 'o2-pog'"),
     (["VARIANT=gcc-o2-pgo"], "there is no recipe for 'gcc-o2-pgo'"),
+    (["VARIANT=o2-pgo", "BASELINE=gcc-o2"], "there is no recipe for 'gcc-o2'"),
+    (["VARIANT=o2-pgo", "PROFILE=a.profdata"], "'make recipe' takes no PROFILE"),
+    (["VARIANT=o2-sample", "SAMPLE_PROFILE=a.prof"], "'make recipe' takes no SAMPLE_PROFILE"),
 ])  # fmt: skip
 def test_what_has_no_recipe_is_refused(
     project: Project, arguments: list[str], message: str
@@ -147,11 +220,29 @@ def test_what_has_no_recipe_is_refused(
     assert message in project.error("recipe", "APP=apps/tiny", *arguments)
 
 
+def test_what_perf_sampled_has_no_recipe(tmp_path: Path) -> None:
+    (tmp_path / "sample.json").write_text('{"collected_by": "perf"}')
+    keys = {"file": str(tmp_path / "sample.prof"), "trainer": "scripts/sample_train.py"}
+    lines = {"variant": "o2-sample"} | {f"profile.sample.{k}": v for k, v in keys.items()}
+    app = manifest.Manifest("tiny", tmp_path, "", (), False, "", ())
+    with pytest.raises(recipe.NoRecipe, match="'o2-sample': perf sampled its profile"):
+        recipe.profiles_of(lines, app)
+
+
+def test_a_program_with_a_build_of_its_own_has_no_recipe(project: Project) -> None:
+    app = project.root / "apps/own"
+    (app / "src").mkdir(parents=True)
+    (app / "app.mk").write_text(
+        "app.about := own\napp.tree := $(app.dir)/src\napp.build = $(make-build)\n"
+        "app.binary := own\neval.one = $(BIN)\n"
+    )
+    said = project.error("recipe", "APP=apps/own", "VARIANT=o2-pgo")
+    assert "no recipe for 'own': it has a build of its own" in said
+
+
 @pytest.mark.parametrize("variant, chosen, message", [
     ("o1-unity", "meson", "'meson' has no word for merging the sources"),
-    ("o1-startup", "cmake", "'cmake' has no word for linking objects a second time"),
-    ("o1-bolt", "sh", "there is no recipe for 'o1-bolt': it takes scripts/bolt_train.py"),
-    ("o1-sample", "sh", "there is no recipe for 'o1-sample': it takes scripts/sample_train.py"),
+    ("o1-full-bolt", "cmake", "'cmake' has no word for linking objects a second time"),
 ])  # fmt: skip
 def test_what_a_format_cannot_say_is_refused(
     project: Project, variant: str, chosen: str, message: str

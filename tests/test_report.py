@@ -395,6 +395,16 @@ def test_a_variant_is_said_in_words(variant: str, baseline: str, said: str) -> N
     assert words.in_words(variant, baseline) == said
 
 
+@pytest.mark.parametrize("variant, said", [
+    ("o2-pgo-thin-bolt", "make recipe APP=a VARIANT=o2-pgo-thin-bolt FORMAT=make"),
+    ("gcc-o2-pgo", None),
+])
+def test_a_winner_is_offered_as_a_recipe(variant: str, said: str | None) -> None:
+    results = {"o2": {"speedup": 1.0}, variant: {"speedup": 1.2, "verdict": "faster"}}
+    app = {"noisy": False, "variants": results}
+    assert words.recipe(app, {"directory": "sample-apps/a"}, "o2") == said
+
+
 def test_every_technique_has_a_word() -> None:
     found = {path.stem for path in (ROOT / "pipeline" / "techniques").glob("*.mk")}
     assert found <= words.WORDS.keys() | {"gcc", "nopie"}

@@ -12,7 +12,7 @@ LATER = {
     "native": "-march=native", "inline100": "less inlining", "inline500": "more inlining",
 }  # fmt: skip
 WORKING_TREE = "working tree"  # the revision of a side that is no commit
-WITHOUT_RECIPE = {"gcc", "bolt", "sample"}
+WITHOUT_RECIPE = {"gcc"}
 # In the order in which they are said; of a group, a variant has one.
 GROUPS = (LEVELS, PROFILES, LTO)
 WORDS = LEVELS | PROFILES | LTO | LATER
