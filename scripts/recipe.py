@@ -335,7 +335,7 @@ def laid_out(description: Path, profiles: dict[str, Profile]) -> dict[str, Any]:
     return {"profile": profile, "build": profile.build, "arguments": facts["arguments"]}
 
 
-def carried(profiles: dict[str, Profile], commands: Sequence[Sequence[str]]) -> dict[str, str]:
+def carried(profiles: dict[str, Profile], app: Manifest) -> dict[str, str]:
     """The files that a recipe has to bring along, with their text."""
     files_of = {
         "profile_flush.c": PIPELINE / "runtime" / "profile_flush.c",
@@ -344,7 +344,8 @@ def carried(profiles: dict[str, Profile], commands: Sequence[Sequence[str]]) -> 
     }
     needed = {"profile_flush.c" for p in profiles.values() if p.flushed and p.kind == "counters"}
     needed |= {"samples.awk" for p in profiles.values() if p.kind == "samples"}
-    needed |= {"work/serve" for words in commands if "./serve" in words}
+    served = [one for one in app.workloads if str(manifest.SERVE) in (*one.words, *one.setup)]
+    needed |= {"work/serve"} if served else set()
     return {n: files_of[n].read_text(encoding="utf-8").rstrip() for n in sorted(needed)}
 
 
@@ -364,7 +365,8 @@ def export(description: Path, app: Manifest, llvm_bin: Path, chosen: str) -> str
     needed, remaining = stages(builds, profiles)
     generate = anywhere(app.generate)
     workloads = checked(app, "./program")
-    named = (w for one in app.of_kind("train") for w in one.words if w.startswith("app/"))
+    trained = (w for one in app.of_kind("train") for w in (*one.words, one.stdin))
+    named = (w for w in trained if w.startswith("app/"))
     clang = tool.output([llvm_bin / "clang", "--version"]).split("\n")[0]
     version = re.search(r"version (\d+)", clang)
     kinds = {one.kind for one in profiles.values()}
@@ -395,12 +397,11 @@ def export(description: Path, app: Manifest, llvm_bin: Path, chosen: str) -> str
             "remaining": remaining,
             "users": {p.name: b for b in builds.values() if b.cflags for p in b.uses},
             "post": post,
-            "final": builds.get(variant),
-            "carried": carried(profiles, workloads),
+            "carried": carried(profiles, app),
             "generate": generate,
             "workloads": workloads,
             "data": sorted({w[4:] for w in named if (directory / w[4:]).is_file()}),
-            "python": "python3" in [*generate, *(word for words in workloads for word in words)],
+            "python": any("python3" in word for words in (generate, *workloads) for word in words),
         },
     )
 
