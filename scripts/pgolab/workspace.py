@@ -1,4 +1,4 @@
-"""Places in which this pgolab works on other sources: with builds, profiles and results of their own."""
+"""Places where this pgolab works on other sources: with own builds, profiles and results."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pgolab import files
+from pgolab import files, floor
 from pgolab.errors import Failure
 
 PGOLAB = ("Makefile", "pipeline", "scripts")
@@ -38,7 +38,8 @@ def repository_of(path: Path) -> Path:
 def commit_of(repository: Path, revision: str) -> str:
     """The full name of the commit that a revision stands for."""
     try:
-        found = git(repository, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
+        wanted = f"{revision}^{{commit}}"
+        found = git(repository, "rev-parse", "--verify", "--end-of-options", wanted)
     except Failure:
         hint = "`git log` shows the revisions; a shallow clone has few: git fetch --unshallow"
         raise Failure(f"there is no revision '{revision}' in '{repository}'", hint) from None
@@ -46,7 +47,7 @@ def commit_of(repository: Path, revision: str) -> str:
 
 
 def export(repository: Path, commit: str, where: Path) -> Path:
-    """The files of a commit in the directory where, made once; without what .gitattributes excludes."""
+    """Puts the files of a commit, less what .gitattributes excludes, into where; once."""
     if not where.is_dir():
         made = files.work_directory(where.parent, f"{where.name}.new")
         packed = git(repository, "archive", "--format=tar", commit)
@@ -64,8 +65,10 @@ def prepare(where: Path, source: Path) -> Path:
     where.mkdir(parents=True, exist_ok=True)
     for name in PGOLAB:
         files.link(where / name, str(Path(name).resolve()))
-    if Path("local.mk").exists():
-        files.link(where / "local.mk", str(Path("local.mk").resolve()))
+    for own in (Path("local.mk"), floor.PATH):
+        if own.exists():
+            (where / own).parent.mkdir(exist_ok=True)
+            files.link(where / own, str(own.resolve()))
     files.link(where / "sample-apps", str((source / "sample-apps").resolve()))
     for committed in (source / "profiles").glob("*/*.proftext*"):
         copy = where / "profiles" / committed.parent.name / committed.name
@@ -81,9 +84,13 @@ def make(
     settings: Mapping[str, str],
     options: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
+    stdout: int | None = None,
 ) -> int:
-    """Runs `make goal` there with these settings alone; its status. environment adds variables."""
+    """Runs `make goal` there with these settings alone; its status.
+
+    environment adds variables; stdout: as for subprocess.
+    """
     own = {k: v for k, v in os.environ.items() if k not in INHERITED} | dict(environment or {})
     given = [f"{name}={value}" for name, value in settings.items() if value]
     command = ["make", "--no-print-directory", *options, goal, *given]
-    return subprocess.run(command, cwd=where, env=own).returncode
+    return subprocess.run(command, cwd=where, env=own, stdout=stdout).returncode
