@@ -17,12 +17,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pgolab import errors, facts, files, instructions, judge, lock, record, runner, settings
-from pgolab import text_pages, unfinished, units
+from pgolab import contents, errors, facts, files, instructions, judge, lock, record, runner
+from pgolab import settings, text_pages, unfinished, units
 from pgolab.bench import LONG_FACTOR, Bench
 from pgolab.manifest import Workload
 from pgolab.progress import Progress
-from pgolab.record import COPY, Journal, Sample
+from pgolab.record import COPY, Content, Journal, Sample
 from pgolab.settings import Settings
 from pgolab.subject import Subject
 
@@ -159,6 +159,16 @@ def start(
     return files.work_directory(results, name), run
 
 
+def note_contents(subjects: Sequence[Subject], path: Path, llvm_bin: Path) -> None:
+    """Writes what the binaries consist of, layout 0 of each variant."""
+    each = (
+        contents.of_binary(one.name, variant, binary, llvm_bin)
+        for one in subjects
+        for variant, binary in one.binaries.items()
+    )
+    record.write_rows(path, Content, (row for rows in each for row in rows))
+
+
 def measure(
     args: argparse.Namespace,
     chosen: Settings,
@@ -177,6 +187,8 @@ def measure(
         text = f"  going on with {where}: {there or 'no blocks'} are there"
         print(text, file=sys.stderr, flush=True)
     save()
+    if not (where / "contents.csv").exists():
+        note_contents(subjects, where / "contents.csv", args.clang.parent)
     with Progress([one.name for one in subjects], chosen.precision) as progress:
         for number, one in enumerate(subjects):
             name = one.name

@@ -175,7 +175,8 @@ def test_the_report_is_a_table_of_80_columns_and_a_sentence(project_with_runs: P
 def test_measure_alone_reports_nothing(project_with_runs: Project) -> None:
     output = project_with_runs.ok("measure", APP, "VARIANTS=o2-thin", *SHORT)
     run = project_with_runs.root / output.splitlines()[-1]
-    assert {p.name for p in run.iterdir()} == {"run.json", "samples.csv", "metrics.csv"}
+    names = {"run.json", "samples.csv", "metrics.csv", "contents.csv"}
+    assert {p.name for p in run.iterdir()} == names
 
 
 ADDRESS = """

@@ -14,6 +14,7 @@ from test_analyse import Made, one, write
 
 from pgolab import record
 from pgolab.errors import Failure
+from pgolab.record import Content
 
 
 def schema(name: str) -> jsonschema.Draft202012Validator:
@@ -42,6 +43,17 @@ def test_what_pgolab_writes_fits(real: list[Path]) -> None:
     for run in real:
         schema("run").validate(load(run / "run.json"))
         schema("summary").validate(load(run / "summary.json"))
+
+
+def test_the_contents_of_binaries_are_those_that_run_json_sums_up(real: list[Path]) -> None:
+    for run in real:
+        rows = record.read_rows(run / "contents.csv", Content)
+        for name, variant in load(run / "run.json")["apps"]["tiny"]["variants"].items():
+            own = [r for r in rows if (r.app, r.variant) == ("tiny", name)]
+            sections = {r.section: r.bytes for r in own if not r.function}
+            assert variant["sections"].items() <= sections.items()
+            code = [r.bytes for r in own if r.function and r.section == ".text"]
+            assert 0 < sum(code) <= variant["sections"][".text"]
 
 
 @pytest.mark.parametrize("made", [

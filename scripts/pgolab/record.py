@@ -1,4 +1,4 @@
-"""A run's raw files in results/RUN-ID/: run.json, samples.csv and metrics.csv."""
+"""A run's raw files in results/RUN-ID/: run.json, samples.csv, metrics.csv and contents.csv."""
 
 import csv
 import json
@@ -55,7 +55,19 @@ class Metric:
     better: str
 
 
-Row = TypeVar("Row", Sample, Metric)
+@dataclass(frozen=True)
+class Content:
+    """A section of a variant's binary, or a function in it: then function is its name, else ''."""
+
+    app: str
+    variant: str
+    section: str
+    function: str
+    bytes: int
+    sha256: str
+
+
+Row = TypeVar("Row", Sample, Metric, Content)
 
 
 class Writer(Generic[Row]):
@@ -78,7 +90,7 @@ class Writer(Generic[Row]):
 
 
 def read_rows(path: Path, kind: type[Row]) -> list[Row]:
-    """The rows of samples.csv or metrics.csv; Failure when one is not of that kind."""
+    """The rows of a CSV file of a run; Failure when one is not of that kind."""
     columns = [f.name for f in fields(kind)]
     types: list[Any] = [f.type for f in fields(kind)]
     with path.open(encoding="utf-8", newline="") as file:
@@ -137,8 +149,8 @@ class Journal:
         del self._blocks[app, number]
         self.close()
         kept = self._blocks.values()
-        _rewrite(self._metrics, Metric, (m for _, metrics in kept for m in metrics))
-        _rewrite(self._samples, Sample, (s for samples, _ in kept for s in samples))
+        write_rows(self._metrics, Metric, (m for _, metrics in kept for m in metrics))
+        write_rows(self._samples, Sample, (s for samples, _ in kept for s in samples))
         self._open()
         return None
 
@@ -164,7 +176,8 @@ def _whole_rows(path: Path, kind: type[Row]) -> list[Row]:
     return read_rows(path, kind) if whole else []
 
 
-def _rewrite(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:
+def write_rows(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:
+    """Writes a CSV file of a run by way of a temporary one."""
     temporary = path.with_name(f".{path.name}.tmp")
     writer = Writer(temporary, kind)
     writer.add(rows)
