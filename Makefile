@@ -11,7 +11,7 @@ MAKEFLAGS += -rR --no-print-directory
 APP :=
 #: the source tree that `make new` writes an app.mk for
 SRC :=
-#: the apps of `make matrix` (default: all)
+#: several apps, for `make matrix` (default: all), `verify` and `measure`
 APPS :=
 #: what to compare, where the target does not choose
 VARIANTS :=

@@ -20,6 +20,8 @@ compared-runs := $(strip $(foreach r,$(BASE) $(NEW),$(if $(or $(filter results/%
 staged := pgo lto matrix tune build train profile-export verify measure costs recipe prove calibrate $(if $(RUN),,report) $(if $(compared-runs),,compare)
 goal := $(filter $(staged),$(goals))
 apps-matrix = $(or $(APPS),$(sample-apps))
+apps-verify = $(APPS)
+apps-measure = $(APPS)
 apps-calibrate := pipeline/calibration
 apps := $(or $(apps-$(goal)),$(APP))
 with = $(call nearest-variant,$(BASELINE)-$1)
@@ -81,7 +83,7 @@ $(if $(JOBS),$(if $(shell printf '%s' $(call q,$(JOBS)) | grep -x '[1-9][0-9]*')
 $(foreach c,$$ $(hash) %,$(if $(findstring $c,$(CURDIR)),$(call fail,\
     the directory '$(CURDIR)' has a '$c' in its name,Make and Clang cannot handle that: move it)))
 $(if $(strip $(apps)),,$(call fail,'make $(goal)' needs an app,make $(goal) APP=parser ('make list' shows all)))
-$(if $(filter-out matrix,$(goal)),$(if $(word 2,$(apps)),$(call fail,\
+$(if $(filter-out matrix,$(goal)),$(if $(word 2,$(APP)),$(call fail,\
     the path '$(APP)' has a space in it,Make cannot handle that: move the app)))
 $(foreach v,$(BASELINE) $(VARIANTS) $(VARIANT),$(if $(strip $(call check-variant,$v)),))
 $(if $(and $(VARIANT),$(filter-out recipe compare,$(goal))),$(call fail,'make $(goal)' takes no VARIANT,did you mean 'VARIANTS'?))
