@@ -53,7 +53,7 @@ OUT :=
 BASE :=
 #: what it compares: a git revision or a run (default: the working tree)
 NEW :=
-#: a run to report again: results/<run-id>
+#: a run to report again or to reproduce: results/<run-id>
 RUN :=
 #: a directory of techniques of your own, files NAME.mk
 TECHNIQUES :=
@@ -76,6 +76,7 @@ include pipeline/measure.mk
 include pipeline/calibrate.mk
 include pipeline/compare.mk
 include pipeline/report.mk
+include pipeline/reproduce.mk
 include pipeline/plan.mk
 ifneq ($(filter-out compare,$(goal)),)
 include pipeline/tree.mk
@@ -115,6 +116,8 @@ pgo lto matrix report tune: $(verified) $(resemblances)
 	@run=$(if $(RUN),$(call q,$(RUN)),$$($(measure))) && $(analyse) "$$run" && $(report) "$$run"
 	$(if $(started),@$(python) scripts/timing.py --since $(started) --log $(PGOLAB_TIMING))
 
+reproduce: ## build and measure RUN once more: the same binaries, the same verdicts?
+	@$(reproduce)
 history: ## the speedups of all runs in results/ as trends, by machine
 	@$(history)
 
