@@ -5,7 +5,6 @@ are identical and all verdicts agree.
 """
 
 import json
-import math
 import os
 import shutil
 import subprocess
@@ -257,7 +256,7 @@ def compare_verdicts(
 ) -> list[str]:
     """Prints a table for each app; the answers of agreement.py for all verdicts of the run."""
     was = run["settings"]
-    delta = math.log1p(max(was["min_effect"], was["aa_floor"] or 0.0))
+    delta = judge.least_effect(was)
     alpha = stats.ALPHA / max(1, len(identical) - len(run["apps"]))
     answers = []
     for name, app in run["apps"].items():
@@ -293,6 +292,9 @@ def main(argv: Sequence[str]) -> int:
         raise Failure("'make reproduce' needs a run", "make reproduce RUN=results/<run-id>")
     directory = Path(args.run).resolve()
     run = record.read_run(directory)
+    if "compare" in run:
+        hint = "make compare with the same BASE= and NEW= does it again"
+        raise Failure(f"'{args.run}' compared two builds, each of sources of its own", hint)
     then = judged(directory)
     own = given(args.set)
     check_profiles(run, own)

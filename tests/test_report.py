@@ -402,7 +402,7 @@ def test_a_variant_is_said_in_words(variant: str, baseline: str, said: str) -> N
 def test_a_winner_is_offered_as_a_recipe(variant: str, said: str | None) -> None:
     results = {"o2": {"speedup": 1.0}, variant: {"speedup": 1.2, "verdict": "faster"}}
     app = {"noisy": False, "variants": results}
-    assert words.recipe(app, {"directory": "sample-apps/a"}, "o2") == said
+    assert words.recipe(app, {"directory": "sample-apps/a"}, {"baseline": "o2"}) == said
 
 
 def test_every_technique_has_a_word() -> None:
