@@ -134,6 +134,9 @@ measure: $(verified) $(resemblances) ## time the variants, without a report
 compare: ## is NEW slower than BASE? APP in VARIANT, or two runs; fails when it is
 	@$(compare)$(keep-status)
 
+gate-proof: ## how often `make compare` catches 3 % and passes what is no slower, on parser
+	@$(python) scripts/gate_proof.py
+
 recipe: $(recipe-needs) ## what to put into your own build: APP in VARIANT, as FORMAT
 	@$(recipe)
 prove: $(recipe-needs) ## run recipes of APP in VARIANTS elsewhere: do they make the same bytes?

@@ -78,8 +78,9 @@ class Repository:
         match = re.search(start, self.plain, re.MULTILINE)
         if not match:
             raise Failure(f"'{self.file}' has no function '{self.function}'", "see --hot")
-        text = self.plain[: match.start()] + EXTRA_WORK.format(period=period)
-        text += match[0] + "    extra_work();\n" + self.plain[match.end() :]
+        before, after = self.plain[:match.start()], self.plain[match.end():]
+        text = before + EXTRA_WORK.format(period=period)
+        text += f"{match[0]}    extra_work();\n{after}"
         text += unused(trial, 3 + 5 * trial) + (unused(10**6 + trial, 40) if moved else "")
         (self.app / self.file).write_text(text, encoding="utf-8")
         workspace.git(self.app, "add", "--all")
@@ -124,7 +125,8 @@ def calibrated(repository: Repository, settings: Sequence[str], counting: bool) 
         found = run_gate(repository.app, base, repository.commit(0, round(period)), given)
         seen = found["slower"]
         if not seen or seen[-1] <= 0:
-            raise Failure(f"calibration saw no slowdown: {found['said']}", "wait for a quiet machine")
+            what = f"calibration saw no slowdown: {found['said']}"
+            raise Failure(what, "run it on a machine that is quiet")
         wanted = SLOWDOWN if number == len(rounds) - 1 else CALIBRATED_AT
         print(f"calibration: once in {period:.0f} calls is {seen[-1]:.1%} slower", flush=True)
         period = round(period) * seen[-1] / wanted

@@ -21,9 +21,9 @@ from test_build import llvm_copy
 from test_race import FakeBench, chosen
 from test_schemas import load, schema
 
-from pgolab import bench, record, runner, stats, words
+from pgolab import judge, record, runner, stats, words
 from pgolab.progress import Progress
-from pgolab.record import COPY, Journal, Sample
+from pgolab.record import Journal, Sample
 
 COUNT = ("METRIC=instructions",)
 TIME = ("BUDGET=40s", "PRECISION=25%", "LAYOUTS=4")
@@ -178,8 +178,7 @@ def test_compilers_are_compared_in_the_working_tree(
 ) -> None:
     other = llvm_copy(tmp_path, 'case $1 in --version) echo "clang version 98"; exit;; esac\n')
     said = gate(shared, "APP=tiny", f"CLANG={other}/clang", *COUNT, status=0)
-    assert "new: working tree, " in "\n".join(said) and "built by clang version 98" in said[-14:][
-        0] + "\n".join(said)  # fmt: skip
+    assert re.search(r"^new: working tree, .*, built by clang version 98$", "\n".join(said), re.M)
     assert said[-1] == "gate: passed: new takes 1.0000 times the instructions of base"
 
 
@@ -241,9 +240,8 @@ def test_what_cannot_be_compared_is_said_in_one_line(
 
 def test_a_side_that_cannot_be_built_is_named(shared: Project, tree: Path) -> None:
     edit(tree / "main.c", "return 0;", "return nothing;")
-    said = shared.error  # its first line is the compiler's
     done = shared.make("compare", "APP=tiny", "BASE=HEAD", *COUNT)
-    assert done.returncode != 0 and said
+    assert done.returncode != 0
     assert "pgolab: new, 'working tree' (" in done.stderr
     assert "cannot be built and verified\nhint: see above" in done.stderr
 
@@ -353,26 +351,29 @@ def test_a_killed_second_stage_goes_on_as_if_it_had_not_been(tmp_path: Path) -> 
 def test_a_machine_that_is_too_noisy_decides_nothing(tmp_path: Path) -> None:
     samples, second = staged(tmp_path, Sides(lambda number: 0.03))
     assert second
-    late = [replace(s, foreign_s=9.0) if s.block >= second["confirmed_from"] else s for s in samples]
+    first = second["confirmed_from"]
+    late = [replace(s, foreign_s=9.0) if s.block >= first else s for s in samples]
     summary = gate_of(tmp_path / "run", late, second)
     assert summary["gate"]["status"] == "undecided"
     assert "was too noisy to see anything; new is 0.97" in words.gate(summary)
 
 
-def test_identical_builds_are_passed(tmp_path: Path) -> None:
-    """400 comparisons in which each layout of a side has luck of its own: no more than a few fail."""
+def test_layouts_of_luck_are_not_confirmed(tmp_path: Path) -> None:
+    """Each layout of identical builds has a speed of its own: one stage alone is misled by that."""
     rng = np.random.default_rng(3)
-    failed = 0
-    for _ in range(40):
+    suspected = confirmed = 0
+    for _ in range(60):
         luck = rng.normal(0, 0.01, 8)
         made = Sides(lambda number: 0.0)
         made.at = lambda number: float(luck[made._layout(number)])
         samples, second = staged(tmp_path, made)
         if second:
-            blocks = runner.judge.blocks_of(samples, "app", second["confirmed_from"])
+            suspected += 1
+            blocks = judge.blocks_of(samples, "app", second["confirmed_from"])
             found = blocks.estimate("new", "base")
-            failed += runner.judge.verdict_of(found, stats.ALPHA, 0.005) == "slower"
-    assert failed <= 2
+            confirmed += judge.verdict_of(found, stats.ALPHA, 0.005) == "slower"
+    assert suspected > 0
+    assert confirmed == 0
 
 
 # Two runs.
@@ -384,7 +385,7 @@ def run_with(where: Path, name: str, speedups: Made) -> str:
 
 
 @pytest.mark.parametrize("first, second, status, said", [
-    (one(o3=1.1, o2_pgo=1.2), one(o3=1.1, o2_pgo=1.1), 1, "new over those of base: tiny o2-pgo 0.917"),
+    (one(o3=1.1, o2_pgo=1.2), one(o3=1.1, o2_pgo=1.1), 1, "those of base: tiny o2-pgo 0.917"),
     (one(o3=1.1, o2_pgo=1.2), one(o3=1.1, o2_pgo=1.3), 0, "none of 2 speedups became smaller"),
     (one(o3=1.1, o2_pgo=1.2), one(o2_pgo=1.2), 0, "none of 1 speedup became smaller"),
     (one(o3=1.1), one(o2_pgo=1.2), 2, "have no variant of an app in common"),
@@ -423,7 +424,8 @@ def test_noise_in_all_that_two_runs_share_leaves_it_undecided(shared: Project) -
 
 def test_the_family_of_two_runs_has_the_units_of_all_groups() -> None:
     rng = np.random.default_rng(1)
-    groups = [[stats.estimate(rng.normal(0, 1, n)) for _ in range(k)] for n, k in ((12, 2), (20, 3))]
+    sizes = ((12, 2), (20, 3))
+    groups = [[stats.estimate(rng.normal(0, 1, n)) for _ in range(k)] for n, k in sizes]
     family = stats.one_family(groups)
     assert {len(e.influence) for e in family} == {32}
     assert stats.ALPHA / 5 < stats.family_alpha(family) < stats.ALPHA / 4

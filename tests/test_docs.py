@@ -16,9 +16,10 @@ INSTEAD = {  # what would take too long, or is what runs this very test
     "make check": "make -n check",
     "make fuzz": "make -n fuzz",
     "make tune": "make -n tune",
+    "make gate-proof": "make -n gate-proof",
 }
 SMALL = "PRECISION=50% BUDGET=1s LAYOUTS=2"
-MEASURES = ("make pgo", "make lto", "make matrix", "make report")
+MEASURES = ("make pgo", "make lto", "make matrix", "make report", "make compare", "scripts/gate ")
 
 
 def commands(page: Path) -> list[str]:
@@ -56,11 +57,13 @@ def small(command: str) -> str:
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A copy of the project with the parser, in which all commands of a page are run in order."""
+    """A repository with a copy of the project, in which all commands of a page are run in order."""
     target = tmp_path_factory.mktemp("docs") / "pgolab"
     ignored = shutil.ignore_patterns("build", "results", "*.profdata", ".git", "__pycache__")
     shutil.copytree(ROOT, target, ignore=ignored, symlinks=True)
     (target / "results").mkdir()
+    for step in ("init -q", "add -A", "-c user.name=a -c user.email=a@b commit -qm copy"):
+        subprocess.run(["git", *step.split()], cwd=target, check=True)
     return Project(target)
 
 

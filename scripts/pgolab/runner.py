@@ -131,6 +131,7 @@ def time_stages(
     of a second stage, what run.json says of it.
     """
     (variant,) = (v for v in bench.variants if v != bench.settings.baseline)
+    bench.arms = schedule.arms(bench.variants, bench.settings.baseline, COPY)
     timer = Timer(bench, seed, lock_path, journal, spent_s)
     with machine.off(bench.hyperfine.cpu):
         _until_precise(timer, bench, budget_s, progress.of(bench.app.name, budget_s))

@@ -64,7 +64,7 @@ def load(path: Path) -> Run:
         raise Failure(what, "its gate is in summary.json; give runs of `make report` or the like")
     if facts["settings"]["metric"] != "time":
         what = f"'{path}' counted instructions"
-        raise Failure(what, "two runs are compared by time; counts of revisions: METRIC=instructions")
+        raise Failure(what, "two runs are compared by time; revisions can be by instructions")
     samples = record.read_rows(path / "samples.csv", Sample)
     record.check_samples(path / "samples.csv", samples, facts)
     return Run(path, facts, samples)
