@@ -83,7 +83,7 @@ def differences(base: Side, new: Side, variant: str, args: argparse.Namespace) -
     for one in new.manifest.of_kind("eval"):
         if one.name not in own:
             said.append(f"base has no workload '{one.label}': it is timed on that of new")
-        elif own[one.name] != one:
+        elif replace(own[one.name], work=one.work) != one:
             said.append(f"'{one.label}' is another command in base: it is timed on that of new")
         changed = [named for named in inputs_of(one) if not same_file(base, new, named)]
         said += [f"'{named}' of {one.label} is that of new; base has another" for named in changed]

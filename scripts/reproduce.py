@@ -293,8 +293,8 @@ def main(argv: Sequence[str]) -> int:
     directory = Path(args.run).resolve()
     run = record.read_run(directory)
     if "compare" in run:
-        hint = "make compare with the same BASE= and NEW= does it again"
-        raise Failure(f"'{args.run}' compared two builds, each of sources of its own", hint)
+        what = f"'{args.run}' compares two builds of one variant"
+        raise Failure(what, "compare them once more: its report.html has the command")
     then = judged(directory)
     own = given(args.set)
     check_profiles(run, own)

@@ -132,8 +132,13 @@ def test_what_changed_is_named(clone: Project) -> None:
     assert done.stdout.splitlines()[-1].startswith("2 of 4 binaries differ, and ")
 
 
+SIDE = {"revision": "working tree", "commit": None, "compiler": "clang"}
+
+
 @pytest.mark.parametrize("keys, arguments, message", [
     ({"schema": "pgolab.run/2"}, [], "has the schema 'pgolab.run/2', not 'pgolab.run/1'"),
+    ({"compare": {"app": "tiny", "variant": "o2", "baseline": "o2", "base": SIDE, "new": SIDE}}, [],
+     "compares two builds of one variant"),
     ({}, ["APP=tiny"], "'make reproduce' takes no APP"),
     ({}, ["PROFILE=x"], "PROFILE is '"),
 ])  # fmt: skip

@@ -97,6 +97,15 @@ def test_every_layout_is_verified(shared: Project, app: Path) -> None:
     assert any("/layouts/" in line for line in said if line.startswith("hint: "))
 
 
+def test_a_baseline_that_was_not_asked_for_is_not_linked_again(shared: Project, app: Path) -> None:
+    shared.ok("verify", APP, "BASELINE=o1", "VARIANTS=o3", "LAYOUTS=3", "BUDGET=9s")
+    built = shared.root / "build" / app.name
+    made = {v: len(list((built / v / "layouts").glob("[0-9]*"))) for v in ("o1", "o3")}
+    assert made == {"o1": 0, "o3": 2}
+    shared.ok("verify", APP, "BASELINE=o1", "VARIANTS=o1 o3", "LAYOUTS=3", "BUDGET=9s")
+    assert len(list((built / "o1/layouts").glob("[0-9]*"))) == 2
+
+
 @pytest.mark.parametrize("code, headers", [
     ('printf("%d\\n", (int)getpid());', "#include <unistd.h>"),
     ("struct timespec t; clock_gettime(CLOCK_REALTIME, &t); printf(\"%ld\\n\", t.tv_nsec);",
