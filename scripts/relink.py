@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pgolab import errors, files, layouts, timing, tool, units
+from pgolab.errors import Failure
 
 LEAST = 4
 SHARE_OF_BUDGET = 0.1
+UNKNOWN = "unknown argument '--randomize-section-padding"  # what lld 19 says
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,16 @@ class Recipe:
         linked = made.with_name(f"{made.name}.linked") if self.post else made
         padding = f"-Wl,--randomize-section-padding={number}"
         with timing.busy("compilers"):
-            tool.output([*self.link, padding, "-o", linked], self.objects)
+            try:
+                tool.output([*self.link, padding, "-o", linked], self.objects)
+            except Failure as failure:
+                if not any(UNKNOWN in line for line in failure.detail):
+                    raise
+                raise Failure(
+                    "this LLVM's linker is too old to link a program in other layouts",
+                    "take LLVM 20 or newer (Debian 12 has 22 in bookworm-security), or LAYOUTS=1",
+                    failure.detail,
+                ) from None
             if self.post:
                 tool.output([*self.post, "--input", linked, "--output", made])
                 linked.unlink()

@@ -203,6 +203,14 @@ def test_relinked_layouts_hold_the_same_code_as_the_plain_link(built: Project) -
     )
 
 
+def test_a_linker_that_knows_no_layouts_is_said(project: Project, tmp_path: Path) -> None:
+    complaint = "ld.lld: error: unknown argument '--randomize-section-padding=1'"
+    llvm = llvm_copy(tmp_path, f'case $* in *padding*) echo "{complaint}" >&2; exit 1;; esac\n')
+    command = ("verify", "APP=apps/tiny", "VARIANTS=o3", f"CLANG={llvm}/clang")
+    assert "too old to link a program in other layouts" in project.error(*command, "LAYOUTS=2")
+    project.ok(*command, "LAYOUTS=1")
+
+
 def functions(binary: Path) -> list[tuple[str, str]]:
     """Sizes of a binary's own functions by name."""
     nm = subprocess.run(
