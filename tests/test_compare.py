@@ -91,6 +91,7 @@ def tree(shared: Project) -> Path:
     return shared.root / "sample-apps/tiny"
 
 
+@pytest.mark.alone
 def test_a_regression_is_confirmed_in_blocks_and_layouts_of_its_own(
     shared: Project, tree: Path
 ) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import reproduce
-from conftest import Project, copy_project
+from conftest import LLVM, Project, copy_project
 from test_analyse import Made, one, write
 
 from pgolab import agreement, contents, stats, terminal
@@ -71,8 +71,7 @@ def edit(run: Path, **keys: Any) -> None:
 
 def script(project: Project, run: str) -> subprocess.CompletedProcess[str]:
     """Runs the script alone: its status, where that of make is always 2."""
-    clang = max(Path("/usr/lib").glob("llvm-*/bin/clang"))
-    command = ["scripts/python", "scripts/reproduce.py", f"--run={run}", f"--clang={clang}"]
+    command = ["scripts/python", "scripts/reproduce.py", f"--run={run}", f"--clang={LLVM}/clang"]
     return subprocess.run(command, cwd=project.root, capture_output=True, text=True)
 
 
@@ -205,10 +204,9 @@ def test_differences_are_found_by_name(
 def test_contents_are_those_of_the_binary(measured: Project) -> None:
     """Padding between functions changes .text, but no function that refers to nothing else."""
     measured.ok("verify", "APP=tiny", "VARIANTS=o2", "LAYOUTS=2")
-    llvm_bin = max(Path("/usr/lib").glob("llvm-*/bin"))
     built = measured.root / "build/tiny/o2"
     plain, padded = (
-        {(c.section, c.function): c for c in contents.of_binary("tiny", "o2", binary, llvm_bin)}
+        {(c.section, c.function): c for c in contents.of_binary("tiny", "o2", binary, LLVM)}
         for binary in (built / "tiny", built / "layouts/1/tiny")
     )
     text, step, bss = (".text", ""), (".text", "step"), (".bss", "")
