@@ -9,18 +9,18 @@ link.json, from which replay.py links them again.
 import argparse
 import json
 import os
-import re
 import resource
 import shlex
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pgolab import errors, files, tool
+from pgolab import built, errors, files, tool
+from pgolab.built import Note
 from pgolab.errors import Failure
 
 STANDS_FOR = {"cc": "clang", "gcc": "clang", "clang": "clang", "c++": "clang++", "g++": "clang++",
@@ -28,19 +28,40 @@ STANDS_FOR = {"cc": "clang", "gcc": "clang", "clang": "clang", "c++": "clang++",
 PLAIN = ("ar", "ranlib", "nm")
 STAND_INS = Path(__file__).resolve().parent.parent / "pipeline" / "tree"
 REPLAY = Path(__file__).resolve().with_name("replay.py")
-OBJECTS = (".o", ".lo", ".obj", ".a", ".so")
-COUNTERS = "__llvm_prf_cnts"
 LAST_LINES = 25
 
 
 @dataclass(frozen=True)
-class Note:
-    """One command of the build: where it ran, what it made, what it was."""
+class Build:
+    """A build: the source tree, the program in it, where its copy is built and of what age it is.
 
-    kind: str
-    where: Path
-    output: Path
-    command: list[str]
+    before holds the objects that the tree had already.
+    """
+
+    source: Path
+    binary: str
+    place: Path
+    llvm: Path
+    before: dict[Path, int]
+
+    @property
+    def tree(self) -> Path:
+        return self.place.resolve() / "tree"
+
+    @property
+    def program(self) -> Path:
+        return self.tree / self.binary
+
+    @property
+    def log(self) -> Path:
+        return self.place / "build.log"
+
+    @property
+    def to_clean(self) -> str:
+        return (
+            f"pgolab changes nothing in '{self.source}': clean it with its own `make clean` or"
+            " `git clean`, or name a fresh copy in app.tree"
+        )
 
 
 def names_of(tree: Path) -> list[str]:
@@ -63,6 +84,12 @@ def copy(tree: Path, target: Path) -> None:
     for start in range(0, len(names), 1000):
         part = names[start:start + 1000]  # fmt: skip
         tool.output([*command, *part], tree)
+
+
+def stamps(tree: Path) -> dict[Path, int]:
+    """When each object and archive in a tree was made."""
+    found = (p for p in tree.rglob("*") if p.suffix in built.OBJECTS and p.is_file())
+    return {p: p.stat().st_mtime_ns for p in found}
 
 
 def write_tools(place: Path, tree: Path, llvm: Path, flags: dict[str, list[str]]) -> Path:
@@ -112,178 +139,126 @@ def environment(tools: Path, llvm: Path, level: str, jobs: str, place: Path) -> 
     return inherited | own
 
 
-def read_notes(notes: Path) -> Iterator[Note]:
-    for path in sorted(notes.glob("[cl]*.*"), key=lambda p: p.stat().st_mtime_ns):
-        where, output, *command = os.fsdecode(path.read_bytes()).split("\0")[:-1]
-        kind = path.name.split(".")[0]
-        made = output or ("a.out" if kind == "link" else default_object(command))
-        yield Note(kind, Path(where), Path(os.path.normpath(Path(where) / made)), command)
+def run(build: Build, command: str, tools: Path, args: argparse.Namespace) -> None:
+    """Runs the command of a build, which has to succeed, and writes its log and its cost."""
+    files.empty_directory(build.place / "stray")
+    seen = environment(tools, build.llvm, args.level, args.jobs, build.place)
+    start = time.monotonic()
+    with build.log.open("wb") as file:
+        done = subprocess.run(
+            ["sh", "-c", command], cwd=build.tree, env=seen, stdin=subprocess.DEVNULL,
+            stdout=file, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    wall_s = time.monotonic() - start
+    shutil.rmtree(build.place / "stray")
+    for path in build.tree.rglob("*.profraw"):  # of programs that lost the environment on the way
+        path.unlink()
+    if done.returncode != 0:
+        raise Failure(
+            f"the build of '{build.source}' ended with status {done.returncode}",
+            f"it ran in {build.place / 'tree'}, its output is in {build.log};"
+            f" the command: {command}",
+            build.log.read_text(errors="replace").splitlines()[-LAST_LINES:],
+        )
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cost = f"{wall_s:.2f} {used.ru_utime:.2f} {used.ru_stime:.2f} {used.ru_maxrss} {args.alone}\n"
+    files.write_text(build.place / "build.cost", cost)
 
 
-def default_object(command: list[str]) -> str:
-    """What `cc -c dir/name.c` makes."""
-    sources = [w for w in command[1:] if Path(w).suffix in (".c", ".cc", ".cpp", ".cxx", ".C")]
-    return f"{Path(sources[-1]).stem}.o" if sources else "a.out"
-
-
-def inputs_of(link: Note, tree: Path) -> list[Path]:
-    """The objects, archives and shared libraries of a tree that a link names."""
-    words = link.command[1:]
-    directories = [link.where / w[2:] for w in words if w.startswith("-L") and len(w) > 2]
-    directories += [link.where / after for w, after in zip(words, words[1:]) if w == "-L"]
-    found = []
-    for word in words:
-        if word.startswith("-l"):
-            names = (f"lib{word[2:]}.so", f"lib{word[2:]}.a")
-            candidates = [d / name for d in directories for name in names]
-        else:
-            candidates = [link.where / word] if ".so" in word or word.endswith(OBJECTS) else []
-        found += [Path(os.path.normpath(c)) for c in candidates if c.is_file()][:1]
-    return [path for path in found if path.is_relative_to(tree)]
-
-
-def stamps(tree: Path) -> dict[Path, int]:
-    """When each object and archive in a tree was made."""
-    found = (p for p in tree.rglob("*") if p.suffix in OBJECTS and p.is_file())
-    return {p: p.stat().st_mtime_ns for p in found}
-
-
-def unflagged(link: Note, tree: Path, made: set[Path], llvm: Path) -> list[str]:
-    """Objects of a link that the variant's compiler did not make."""
-    names = {p.name for p in made}
-    found = []
-    for path in inputs_of(link, tree):
-        if path.suffix == ".a":
-            members = tool.output([llvm / "llvm-ar", "t", path]).split()
-            found += [f"{path.name}({m})" for m in members if Path(m).name not in names]
-        elif path.resolve() not in made:
-            found.append(path.name)
-    return found
-
-
-def needed(llvm: Path, binary: Path, tag: str = "NEEDED") -> list[str]:
-    """The names of the shared libraries that a binary needs; with tag SONAME its own."""
-    text = tool.output([llvm / "llvm-readelf", "-d", "-W", binary])
-    return re.findall(rf"\({tag}\).*\[(.*)\]", text)
-
-
-def has_counters(llvm: Path, binary: Path) -> bool:
-    return COUNTERS in tool.output([llvm / "llvm-readelf", "-S", "-W", binary])
-
-
-def libraries_of(program: Path, links: list[Note], llvm: Path) -> dict[str, Note]:
-    """The shared libraries of the tree that a program needs, with how each was linked."""
-    built = {n.output: n for n in links if n.output.is_file() and is_elf(n.output)}
-    by_name = {name: note for path, note in built.items()
-               for name in [path.name, *needed(llvm, path, "SONAME")]}  # fmt: skip
-    found: dict[str, Note] = {}
-    wanted = needed(llvm, program)
-    while wanted:
-        name = wanted.pop()
-        if name in by_name and name not in found:
-            found[name] = by_name[name]
-            wanted += needed(llvm, found[name].output)
-    return found
-
-
-def is_elf(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) == b"\x7fELF"
-
-
-def relinkable(name: str, link: Note, extra: Sequence[str] = ()) -> dict[str, object]:
-    """A link without what names its output; name is that of a library, or empty."""
-    words = iter(link.command)
-    kept = []
-    for word in words:
-        if word == "-o":
-            next(words, None)
-        elif not (word.startswith("-o") and len(word) > 2):
-            kept.append(word)
-    return {"name": name, "where": str(link.where), "command": [*kept, *extra]}
-
-
-def link_of(built: Path, links: list[Note]) -> Note | None:
-    """The link that made a program, which may have been moved or copied since."""
-    for note in reversed(links):
-        if note.output.resolve() == built.resolve():
-            return note
-    for note in reversed(links):
-        if not note.output.exists() or note.output.read_bytes() == built.read_bytes():
-            if note.output.name.startswith(built.name):
-                return note
-    return None
-
-
-def check(
-    args: argparse.Namespace, built: Path, place: Path, before: dict[Path, int]
-) -> list[dict[str, object]]:
-    """The links that make the program, it being the last; Failure when they are not the variant's.
-
-    before: when the objects were made that the tree had before the build.
-    """
-    tree = place.resolve() / "tree"
-    notes = list(read_notes(place / "notes"))
-    links = [n for n in notes if n.kind == "link"]
-    log = f"what the build said is in {place / 'build.log'}"
-    clean = (
-        f"pgolab changes nothing in '{args.tree}': clean it with its own `make clean` or"
-        " `git clean`, or name a fresh copy in app.tree"
-    )
+def program_link(build: Build, notes: list[Note]) -> Note:
+    """The link that made the program; Failure when there is none."""
+    says = f"what the build said is in {build.log}"
     if not notes:
-        if before or built.is_file():
-            raise Failure(f"the build of '{args.tree}' found everything built already", clean)
+        if build.before or build.program.is_file():
+            what = f"the build of '{build.source}' found everything built already"
+            raise Failure(what, build.to_clean)
         raise Failure(
-            f"the build of '{args.tree}' never called $(CC)",
-            f"give it to the build, as in app.build = make CC=$(CC); {log}",
+            f"the build of '{build.source}' never called $(CC)",
+            f"give it to the build, as in app.build = make CC=$(CC); {says}",
         )
-    if not built.is_file():
-        inside = (n.output for n in links if n.output.is_relative_to(tree))
-        made = sorted({str(p.relative_to(tree)) for p in inside})
+    links = [n for n in notes if n.kind == "link"]
+    if not build.program.is_file():
+        inside = (n.output for n in links if n.output.is_relative_to(build.tree))
+        made = sorted({str(p.relative_to(build.tree)) for p in inside})
         raise Failure(
-            f"the build of '{args.tree}' made no '{args.binary}'",
-            f"app.binary is one of what it linked: {' '.join(made) or 'nothing'}; {log}",
+            f"the build of '{build.source}' made no '{build.binary}'",
+            f"app.binary is one of what it linked: {' '.join(made) or 'nothing'}; {says}",
         )
-    if not is_elf(built):
+    if not built.is_elf(build.program):
         raise Failure(
-            f"'{args.binary}' is not a program but a script",
+            f"'{build.binary}' is not a program but a script",
             "libtool leaves the program in .libs/: give that as app.binary, or --disable-shared",
         )
-    link = link_of(built, links)
+    link = built.link_of(build.program, links)
     if not link:
         raise Failure(
-            f"'{args.binary}' was not linked by $(CC)",
-            f"app.binary has to be what the linker made, not a copy that was stripped; {log}",
+            f"'{build.binary}' was not linked by $(CC)",
+            f"app.binary has to be what the linker made, not a copy that was stripped; {says}",
         )
-    libraries = libraries_of(built, links, args.llvm_bin)
-    made_here = {n.output.resolve() for n in notes}
-    used = [link, *libraries.values()]
-    old = sorted({p.name for n in used for p in inputs_of(n, tree) if p.suffix != ".a"
-                  and p not in made_here and before.get(p) == p.stat().st_mtime_ns})  # fmt: skip
+    return link
+
+
+def check_age(build: Build, used: list[Note], made: set[Path]) -> None:
+    """Failure when objects are linked that the tree had before the build."""
+    inputs = {p for n in used for p in built.inputs_of(n, build.tree) if p.suffix != ".a"}
+    old = sorted(p.name for p in inputs - made
+                 if p in build.before and build.before[p] == p.stat().st_mtime_ns)  # fmt: skip
     if old:
-        raise Failure(f"the build linked objects of an earlier one: {some(old)}", clean)
-    binaries = [built, *(n.output for n in libraries.values())]
-    if args.trained and not any(has_counters(args.llvm_bin, b) for b in binaries):
+        what = f"the build linked objects of an earlier one: {some(old)}"
+        raise Failure(what, build.to_clean)
+
+
+def check_counters(build: Build, binaries: Iterable[Path]) -> None:
+    """Failure when no binary of the program has counters."""
+    if not any(built.has_counters(build.llvm, b) for b in binaries):
         raise Failure(
-            f"'{args.binary}' has no counters: the flags did not arrive in it",
-            f"the build has to compile with $(CC), and not to strip what it links; {log}",
+            f"'{build.binary}' has no counters: the flags did not arrive in it",
+            "the build has to compile with $(CC), and not to strip what it links; what it said is"
+            f" in {build.log}",
         )
-    without = sorted({name for n in used for name in unflagged(n, tree, made_here, args.llvm_bin)})
+
+
+def say_what_differs(build: Build, used: list[Note], made: set[Path], lto: bool) -> None:
+    """Prints what the variant's flags did not reach, and what another build has to do itself."""
+    without = sorted({o for n in used for o in built.unflagged(n, build.tree, made, build.llvm)})
     if without:
         print(f"note: built without the variant's flags: {some(without)}")
-    if "-flto" in args.compile:
-        plain = sorted(p.suffix[1:] for p in (place / "notes").glob("plain.*"))
-        if plain:
-            print(
-                f"note: the build calls plain {some(plain)}, for which LLVM's stood in: the"
-                f" system's cannot read LTO objects, so your own build has to call llvm-{plain[0]}"
-            )
+    plain = sorted(p.suffix[1:] for p in (build.place / "notes").glob("plain.*"))
+    if plain and lto:
+        print(
+            f"note: the build calls plain {some(plain)}, for which LLVM's stood in: the system's"
+            f" cannot read LTO objects, so your own build has to call llvm-{plain[0]}"
+        )
+
+
+def check(build: Build, args: argparse.Namespace) -> list[dict[str, object]]:
+    """The links that make the program, it being the last; Failure when it is not the variant's."""
+    notes = list(built.read_notes(build.place / "notes"))
+    link = program_link(build, notes)
+    libraries = built.libraries_of(build.program, notes, build.llvm)
+    used, made = [link, *libraries.values()], {n.output.resolve() for n in notes}
+    check_age(build, used, made)
+    if args.trained:
+        check_counters(build, [build.program, *(n.output for n in libraries.values())])
+    say_what_differs(build, used, made, "-flto" in args.compile)
     beside = ["-Wl,-rpath,$ORIGIN/lib", "-Wl,--disable-new-dtags"] if libraries else []
-    return [*(relinkable(*one) for one in libraries.items()), relinkable("", link, beside)]
+    again = [built.relinkable(*one) for one in libraries.items()]
+    return [*again, built.relinkable("", link, beside)]
 
 
 def some(names: list[str]) -> str:
     return " ".join(names[:8]) + (" …" if len(names) > 8 else "")
+
+
+def keep(build: Build, links: list[dict[str, object]], output: Path) -> None:
+    """Writes link.json and the program, with its libraries beside it."""
+    files.write_text(build.place / "link.json", json.dumps(links, indent=1) + "\n")
+    temporary = output.with_name(f"{output.name}.tmp")
+    if len(links) > 1:
+        tool.output([sys.executable, REPLAY, build.place / "link.json", "-o", temporary])
+    else:
+        shutil.copy2(build.program, temporary)
+    temporary.replace(output)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -303,44 +278,13 @@ def main(argv: Sequence[str]) -> int:
     if not args.tree.is_dir():
         raise Failure(f"there is no directory '{args.tree}'", "app.tree names the source tree")
     place = args.output.parent
-    tree = place / "tree"
-    copy(args.tree, tree)
-    before = stamps(tree.resolve())
+    copy(args.tree, place / "tree")
+    build = Build(args.tree, args.binary, place, args.llvm_bin, stamps(place.resolve() / "tree"))
     (place / "obj").mkdir(exist_ok=True)
-    files.empty_directory(place / "stray")
     files.empty_directory(place / "kept")
     flags = {"compile": shlex.split(args.compile), "link": shlex.split(args.link)}
-    tools = write_tools(place, tree, args.llvm_bin, flags)
-    seen = environment(tools, args.llvm_bin, args.level, args.jobs, place)
-    start = time.monotonic()
-    log = place / "build.log"
-    with log.open("wb") as file:
-        done = subprocess.run(
-            ["sh", "-c", args.build], cwd=tree, env=seen, stdin=subprocess.DEVNULL,
-            stdout=file, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-    wall_s = time.monotonic() - start
-    shutil.rmtree(place / "stray")
-    for path in tree.rglob("*.profraw"):  # of programs that the build ran without its environment
-        path.unlink()
-    if done.returncode != 0:
-        raise Failure(
-            f"the build of '{args.tree}' ended with status {done.returncode}",
-            f"it ran in {tree}, its output is in {log}; the command: {args.build}",
-            log.read_text(errors="replace").splitlines()[-LAST_LINES:],
-        )
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cost = f"{wall_s:.2f} {used.ru_utime:.2f} {used.ru_stime:.2f} {used.ru_maxrss} {args.alone}\n"
-    files.write_text(place / "build.cost", cost)
-    built = tree / args.binary
-    links = check(args, built, place, before)
-    files.write_text(place / "link.json", json.dumps(links, indent=1) + "\n")
-    temporary = args.output.with_name(f"{args.output.name}.tmp")
-    if len(links) > 1:
-        tool.output([sys.executable, REPLAY, place / "link.json", "-o", temporary])
-    else:
-        shutil.copy2(built, temporary)
-    temporary.replace(args.output)
+    run(build, args.build, write_tools(place, build.tree, args.llvm_bin, flags), args)
+    keep(build, check(build, args), args.output)
     return 0
 
 
