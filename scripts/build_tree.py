@@ -23,9 +23,9 @@ from pgolab import built, errors, files, tool
 from pgolab.built import Note
 from pgolab.errors import Failure
 
-STANDS_FOR = {"cc": "clang", "gcc": "clang", "clang": "clang", "c++": "clang++", "g++": "clang++",
-              "clang++": "clang++"}  # fmt: skip
-PLAIN = ("ar", "ranlib", "nm")
+COMPILERS = {"cc": "clang", "gcc": "clang", "clang": "clang", "c++": "clang++", "g++": "clang++",
+             "clang++": "clang++"}  # fmt: skip
+PLAIN = ("ar", "ranlib", "nm", "gcc-ar", "gcc-ranlib", "gcc-nm")
 STAND_INS = Path(__file__).resolve().parent.parent / "pipeline" / "tree"
 REPLAY = Path(__file__).resolve().with_name("replay.py")
 LAST_LINES = 25
@@ -33,7 +33,7 @@ LAST_LINES = 25
 
 @dataclass(frozen=True)
 class Build:
-    """A build: the source tree, the program in it, where its copy is built and of what age it is.
+    """A build: the source tree, the program's name in it, where the copy is built, with what.
 
     before holds the objects that the tree had already.
     """
@@ -93,28 +93,30 @@ def stamps(tree: Path) -> dict[Path, int]:
 
 
 def write_tools(place: Path, tree: Path, llvm: Path, flags: dict[str, list[str]]) -> Path:
-    """The directory of the programs that stand for compilers and archivers."""
+    """The directory of the programs that stand for compilers, archivers, `ld` and `strip`."""
     tools = files.empty_directory(place / "tools")
     notes = files.empty_directory(place / "notes")
 
-    def write(name: str, body: str, **variables: str) -> None:
+    def write(name: str, stand_in: str, real: str, **variables: str) -> None:
+        variables |= {"notes": str(notes.resolve()), "real": str(llvm / real)}
         lines = [f"{k}={shlex.quote(v)}" for k, v in variables.items()]
-        text = "\n".join(["#!/bin/sh", *lines, f"notes={shlex.quote(str(notes.resolve()))}", body])
-        (tools / name).write_text(text)
+        body = (STAND_INS / stand_in).read_text()
+        (tools / name).write_text("\n".join(["#!/bin/sh", *lines, body]))
         (tools / name).chmod(0o755)
 
-    compiler = (STAND_INS / "cc").read_text()
-    for name, real in STANDS_FOR.items():
+    for name, real in COMPILERS.items():
         write(
             name,
-            compiler,
+            "cc",
+            real,
             tree=str(tree.resolve()),
-            real=str(llvm / real),
             compile_flags="\n".join(flags["compile"]),
             link_flags="\n".join(flags["link"]),
         )
     for name in PLAIN:
-        write(name, (STAND_INS / "plain").read_text(), real=str(llvm / f"llvm-{name}"))
+        write(name, "plain", f"llvm-{name.removeprefix('gcc-')}")
+    write("ld", "ld", "ld.lld")
+    write("strip", "strip", "llvm-strip")
     return tools
 
 
@@ -133,6 +135,10 @@ def environment(tools: Path, llvm: Path, level: str, jobs: str, place: Path) -> 
         "GIT_CEILING_DIRECTORIES": str(place.resolve()),
         "PATH": f"{where}:{inherited['PATH']}",
         "SOURCE_DATE_EPOCH": "0",
+        # Flags and profiles are not seen by a cache or on another machine.
+        "CCACHE_DISABLE": "1",
+        "SCCACHE_RECACHE": "1",
+        "DISTCC_HOSTS": "localhost",
         # What instrumented programs write that run during the build.
         "LLVM_PROFILE_FILE": str((place / "stray").resolve() / "%p.profraw"),
     }
@@ -223,11 +229,15 @@ def say_what_differs(build: Build, used: list[Note], made: set[Path], lto: bool)
     without = sorted({o for n in used for o in built.unflagged(n, build.tree, made, build.llvm)})
     if without:
         print(f"note: built without the variant's flags: {some(without)}")
+    own = sorted(p.suffix[1:] for p in (build.place / "notes").glob("own.*"))
+    if own:
+        print(f"note: left out of the build's own flags: {some(own)}; the variant says what is done")
     plain = sorted(p.suffix[1:] for p in (build.place / "notes").glob("plain.*"))
     if plain and lto:
         print(
             f"note: the build calls plain {some(plain)}, for which LLVM's stood in: the system's"
-            f" cannot read LTO objects, so your own build has to call llvm-{plain[0]}"
+            f" cannot read LTO objects, so your own build has to call"
+            f" llvm-{plain[0].removeprefix('gcc-')}"
         )
 
 
@@ -236,7 +246,8 @@ def check(build: Build, args: argparse.Namespace) -> list[dict[str, object]]:
     notes = list(built.read_notes(build.place / "notes"))
     link = program_link(build, notes)
     libraries = built.libraries_of(build.program, notes, build.llvm)
-    used, made = [link, *libraries.values()], {n.output.resolve() for n in notes}
+    used = built.with_partial([link, *libraries.values()], notes, build.tree)
+    made = {path.resolve() for n in notes for path in n.outputs}
     check_age(build, used, made)
     if args.trained:
         check_counters(build, [build.program, *(n.output for n in libraries.values())])

@@ -332,6 +332,92 @@ def test_objects_of_an_earlier_build_are_found(shared: Project) -> None:
     assert "everything built already" in shared.error("build", "APP=apps/stale", "VARIANTS=o2")
 
 
+# What builds do with compilers and linkers, in one Makefile; some of it only older ones do.
+ODD = {
+    "Makefile": tabbed("""\
+C = ccache $(CC) -std=gnu11
+CFLAGS = -O3 -Werror -w -flto=auto -fprofile-use -fno-plt
+all: prog
+prog: main.o few.o one.o typed.o text.o fast.o plain.o words.o part.o data.o libhidden.so sub/libthin.a
+    $(file >objects.rsp,$(filter %.o,$^) '-DNO "T"')
+    $C $(CFLAGS) -s @objects.rsp -o $@ -Wl,--start-group -L sub -l:libthin.a -lm -Wl,--end-group -L. -lhidden \\
+        -Wl,-rpath,'$$ORIGIN'
+    rm objects.rsp
+    strip $@ && install -s -D $@ dest/$@
+main.o: main.c
+    $C -MM $< >main.d && $C -E $< -o main.i && $C -### -c $< 2>main.steps
+    echo '-c -DSEED=1' >flags.rsp && $C $(CFLAGS) @flags.rsp $< -o $@
+few.o: few.c one.c
+    $C $(CFLAGS) -c few.c one.c
+one.o: few.o ;
+typed.o: typed.txt
+    $C -c -x c - -o $@ <$<
+text.o: typed.txt
+    sed s/typed/texted/ $< >text.in && $C $(CFLAGS) -c -x c text.in -o $@
+fast.o: fast.s
+    $C -c $<
+plain.o: plain.S
+    as -o $@ $<
+words.o: words.c
+    $C $(CFLAGS) -S $< -o words.s && $C -c words.s
+part.o: sub/a.c sub/b.c
+    cd sub && $C $(CFLAGS) -c ../sub/a.c -o ../a.o && $C $(CFLAGS) -c b.c -o ../b.o
+    ld -r -o left.o a.o && $C -r -nostdlib -o $@ left.o b.o
+data.o: typed.txt
+    ld -r -b binary -o $@ $<
+libhidden.so: hidden.c
+    libtool --quiet --tag=CC --mode=compile $C $(CFLAGS) -fvisibility=hidden -c $< -o hidden.lo
+    ld -shared -o $@ -soname $@ .libs/hidden.o
+sub/libthin.a: sub/thin.c
+    cd sub && $C $(CFLAGS) -c thin.c && gcc-ar rcsT libthin.a thin.o && ranlib libthin.a
+"""),
+    "main.c": """
+        #include <stdio.h>
+        #include <stdlib.h>
+        #define F(x) unsigned x(unsigned);
+        F(few) F(one) F(typed) F(texted) F(fast) F(plain) F(words) F(a) F(b) F(hidden) F(thin)
+        extern const char _binary_typed_txt_start[];
+        int main(int argc, char **argv) {
+            unsigned sum = SEED;
+            if (argc != 3) return 2;
+            for (long i = strtol(argv[1], NULL, 10) * 3000; i > 0; i--)
+                sum = few(one(typed(texted(fast(plain(words(a(b(hidden(thin(sum + 1)))))))))));
+            printf("%u %.8s\\n", sum, _binary_typed_txt_start);
+            return 0;
+        }
+        """,
+    "typed.txt": "unsigned typed(unsigned x) { return x % 3 ? x : x + 2; }\n",
+    "hidden.c": '__attribute__((visibility("default")))\n'
+                "unsigned hidden(unsigned x) { return x % 3 ? x : x + 7; }\n",
+    "fast.s": ".globl fast\nfast: lea 3(%rdi), %eax\nret\n",
+    "plain.S": ".globl plain\nplain: lea 5(%rdi), %eax\nret\n",
+} | {f"{name}.c": f"unsigned {name.split('/')[-1]}(unsigned x) {{ return x % 5 ? x : x * 3; }}\n"
+     for name in ("few", "one", "words", "sub/a", "sub/b", "sub/thin")}  # fmt: skip
+
+
+def test_whatever_a_build_does_with_its_tools_the_flags_arrive(shared: Project) -> None:
+    app = small(shared, "odd", "$(make-build)")
+    write(app / "src", ODD)
+    said = built_with(shared, "odd", "o2-pgo-thin")
+    assert "without the variant's flags" not in said
+    assert "left out of the build's own flags: -flto -fprofile-use;" in said
+    assert "calls plain gcc-ar ranlib" in said and "has to call llvm-ar" in said
+    counted = functions(shared, shared.root / "profiles/odd/pgo.profdata")
+    assert set(counted) == {"main", "few", "one", "typed", "texted", "words", "a", "b", "hidden", "thin"}
+    place = shared.root / "build/odd/o2-pgo-thin"
+    assert symbols(shared, place / "odd") >= {"main", "fast", "plain"}
+    assert symbols(shared, place / "tree/dest/prog") >= {"main", "fast", "plain"}
+    for name in ("main", "few", "one", "typed", "text", "words", "a", "b", ".libs/hidden", "sub/thin"):
+        assert (place / f"tree/{name}.o").read_bytes()[:2] == b"BC" or name == "words", name
+    last = json.loads((place / "link.json").read_text())[-1]["command"]
+    assert "few.o" in last and not [word for word in last if word.startswith("@")]
+
+
+def symbols(project: Project, binary: Path) -> set[str]:
+    command = [llvm(project) / "llvm-nm", "--format=just-symbols", "--defined-only", binary]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+
+
 @pytest.mark.parametrize("variant, instead", [("gcc-o2", "o2"), ("o2-unity-thin", "o2-thin")])
 def test_what_needs_single_sources_is_refused(
     shared: Project, variant: str, instead: str

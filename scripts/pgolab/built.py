@@ -2,67 +2,111 @@
 
 import os
 import re
+import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pgolab import tool
 
+KINDS = ("link", "partial", "compile", "assembly")
+SOURCES = (".c", ".cc", ".cpp", ".cxx", ".C", ".c++", ".i", ".ii", ".s", ".S", ".sx")
 OBJECTS = (".o", ".lo", ".obj", ".a", ".so")
 COUNTERS = "__llvm_prf_cnts"
 
 
 @dataclass(frozen=True)
 class Note:
-    """One command of the build: where it ran, what it made, what it was."""
+    """One command of the build: of what kind, where it ran, what it made, what it was.
+
+    kind is link, partial (a link that makes an object), compile or assembly; id names what is
+    kept of the command beside the note.
+    """
 
     kind: str
+    id: str
     where: Path
-    output: Path
+    outputs: list[Path]
     command: list[str]
+
+    @property
+    def output(self) -> Path:
+        return self.outputs[0]
 
 
 def read_notes(notes: Path) -> Iterator[Note]:
-    for path in sorted(notes.glob("[cl]*.*"), key=lambda p: p.stat().st_mtime_ns):
+    """The notes, in the order in which the commands ended."""
+    found = [p for kind in KINDS for p in notes.glob(f"{kind}.*")]
+    for path in sorted(found, key=lambda p: p.stat().st_mtime_ns):
         where, output, *command = os.fsdecode(path.read_bytes()).split("\0")[:-1]
-        kind = path.name.split(".")[0]
-        made = output or ("a.out" if kind == "link" else default_object(command))
-        yield Note(kind, Path(where), Path(os.path.normpath(Path(where) / made)), command)
+        kind, _, own = path.name.partition(".")
+        made = [output] if output else default_outputs(kind, command)
+        outputs = [Path(os.path.normpath(Path(where) / name)) for name in made]
+        yield Note(kind, own, Path(where), outputs, command)
 
 
-def default_object(command: list[str]) -> str:
-    """What `cc -c dir/name.c` makes."""
-    sources = [w for w in command[1:] if Path(w).suffix in (".c", ".cc", ".cpp", ".cxx", ".C")]
-    return f"{Path(sources[-1]).stem}.o" if sources else "a.out"
+def default_outputs(kind: str, command: list[str]) -> list[str]:
+    """What a command without -o makes."""
+    if kind in ("link", "partial"):
+        return ["a.out"]
+    suffix = ".o" if kind == "compile" else ".s"
+    stems = [Path(w).stem for w in command[1:] if Path(w).suffix in SOURCES and w[0] != "-"]
+    return [stem + suffix for stem in stems] or ["-"]
+
+
+def with_partial(links: list[Note], notes: list[Note], tree: Path) -> list[Note]:
+    """Links with the partial links whose objects they take."""
+    partial = {n.output: n for n in notes if n.kind == "partial"}
+    found = list(links)
+    for link in found:
+        wanted = [partial[p] for p in inputs_of(link, tree) if p in partial]
+        found += [note for note in wanted if note not in found]
+    return found
 
 
 def inputs_of(link: Note, tree: Path) -> list[Path]:
     """The objects, archives and shared libraries of a tree that a link names."""
-    words = link.command[1:]
-    directories = [link.where / w[2:] for w in words if w.startswith("-L") and len(w) > 2]
-    directories += [link.where / after for w, after in zip(words, words[1:]) if w == "-L"]
+    words: list[str] = []
+    for word in link.command[1:]:
+        words += word.split(",")[1:] if word.startswith("-Wl,") else [word]
+    pairs = list(zip(words, words[1:]))
+    directories = [w[2:] for w in words if w.startswith("-L")]
+    directories += [after for w, after in pairs if w == "-L"]
+    names = [w[2:] for w in words if w.startswith("-l")] + [after for w, after in pairs if w == "-l"]
     found = []
     for word in words:
-        if word.startswith("-l"):
-            names = (f"lib{word[2:]}.so", f"lib{word[2:]}.a")
-            candidates = [d / name for d in directories for name in names]
-        else:
-            candidates = [link.where / word] if ".so" in word or word.endswith(OBJECTS) else []
-        found += [Path(os.path.normpath(c)) for c in candidates if c.is_file()][:1]
-    return [path for path in found if path.is_relative_to(tree)]
+        if ".so" in word or word.endswith(OBJECTS):
+            found.append(link.where / word)
+    for name in filter(None, names):
+        files = [name[1:]] if name[0] == ":" else [f"lib{name}.so", f"lib{name}.a"]
+        candidates = [link.where / d / file for d in filter(None, directories) for file in files]
+        found += [c for c in candidates if c.is_file()][:1]
+    paths = (Path(os.path.normpath(path)) for path in found if path.is_file())
+    return [p for p in paths if p.is_relative_to(tree) and p != link.output]
+
+
+def compiled(content: bytes) -> bool:
+    """Whether an object came from a compiler and not from an assembler or a file of data."""
+    return content.startswith(b"BC\xc0\xde") or b"\0.comment\0" in content
 
 
 def unflagged(link: Note, tree: Path, made: set[Path], llvm: Path) -> list[str]:
-    """Objects of a link that the variant's compiler did not make."""
+    """Compiled objects of a link that the variant's compiler did not make."""
     names = {p.name for p in made}
     found = []
     for path in inputs_of(link, tree):
         if path.suffix == ".a":
-            members = tool.output([llvm / "llvm-ar", "t", path]).split()
-            found += [f"{path.name}({m})" for m in members if Path(m).name not in names]
-        elif path.resolve() not in made:
+            for member in tool.output([llvm / "llvm-ar", "t", path]).split():
+                if Path(member).name not in names and compiled(extracted(llvm, path, member)):
+                    found.append(f"{path.name}({Path(member).name})")
+        elif path.resolve() not in made and compiled(path.read_bytes()):
             found.append(path.name)
     return found
+
+
+def extracted(llvm: Path, archive: Path, member: str) -> bytes:
+    command: list[str | Path] = [llvm / "llvm-ar", "p", archive, member]
+    return subprocess.run(command, capture_output=True, check=True).stdout
 
 
 def needed(llvm: Path, binary: Path, tag: str = "NEEDED") -> list[str]:
