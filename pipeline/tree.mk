@@ -36,9 +36,9 @@ build/$1/$2/$1: build/$1/$2/tree.flags build/$1/tree.state $$($1/$2/runtime) $5 
 	$$(quiet)flock $(if $(alone),--exclusive,--shared) $(lock) $$($1/$2/command) --jobs $(jobs) --alone $(if $(alone),1,0) --output $$@
 endef
 
-# $(call tree-stem,APP,VARIANT): the build of a variant. A relink finds what it shares with the first link in kept/.
+# $(call tree-stem,APP,VARIANT): the build of a variant. A relink finds what the first link left for it in kept/.
 tree-stem = $(eval $(call tree-rules,$1,$2,$(call tree-cflags,$1,$2,$(call undashed,$2)),$(call \
-    variant-flags,ldflags,$1,$2) $(subst ../kept,$(call q,$(CURDIR)/build/$1/$2/kept),$(call variant-flags,relink,$1,$2)),$(call \
+    variant-flags,ldflags,$1,$2) $(subst ../kept,$(call q,$(CURDIR)/build/$1/$2/kept),$(call variant-flags,keep,$1,$2)),$(call \
     profile-files,$1,$(call profiled,$2),$2),$(call tree-level,$1,$2,$(call undashed,$2))))
 
 # $(call tree-trained,APP,TECHNIQUE,VARIANT,NAME[,FILE OF THE FIRST PROFILE]): the build that is trained for TECHNIQUE.

@@ -115,7 +115,7 @@ def write_tools(place: Path, tree: Path, llvm: Path, flags: dict[str, list[str]]
         )
     for name in PLAIN:
         write(name, "plain", f"llvm-{name.removeprefix('gcc-')}")
-    write("ld", "ld", "ld.lld")
+    write("ld", "ld", "ld.lld", system=shutil.which("ld") or "")
     write("strip", "strip", "llvm-strip")
     return tools
 
@@ -226,12 +226,12 @@ def check_counters(build: Build, binaries: Iterable[Path]) -> None:
 
 def say_what_differs(build: Build, used: list[Note], made: set[Path], lto: bool) -> None:
     """Prints what the variant's flags did not reach, and what another build has to do itself."""
-    without = sorted({o for n in used for o in built.unflagged(n, build.tree, made, build.llvm)})
+    without = sorted({o for u in used for o in built.unflagged(u, build.tree, made, build.llvm)})
     if without:
         print(f"note: built without the variant's flags: {some(without)}")
     own = sorted(p.suffix[1:] for p in (build.place / "notes").glob("own.*"))
     if own:
-        print(f"note: left out of the build's own flags: {some(own)}; the variant says what is done")
+        print(f"note: left out of the build's own flags: {some(own)}; the variant decides on these")
     plain = sorted(p.suffix[1:] for p in (build.place / "notes").glob("plain.*"))
     if plain and lto:
         print(
@@ -241,8 +241,11 @@ def say_what_differs(build: Build, used: list[Note], made: set[Path], lto: bool)
         )
 
 
-def check(build: Build, args: argparse.Namespace) -> list[dict[str, object]]:
-    """The links that make the program, it being the last; Failure when it is not the variant's."""
+def check(build: Build, args: argparse.Namespace) -> dict[str, Note]:
+    """What the program is linked from: its libraries by name, and the program as "", the last.
+
+    Failure when it is not the variant's.
+    """
     notes = list(built.read_notes(build.place / "notes"))
     link = program_link(build, notes)
     libraries = built.libraries_of(build.program, notes, build.llvm)
@@ -252,20 +255,45 @@ def check(build: Build, args: argparse.Namespace) -> list[dict[str, object]]:
     if args.trained:
         check_counters(build, [build.program, *(n.output for n in libraries.values())])
     say_what_differs(build, used, made, "-flto" in args.compile)
-    beside = ["-Wl,-rpath,$ORIGIN/lib", "-Wl,--disable-new-dtags"] if libraries else []
-    again = [built.relinkable(*one) for one in libraries.items()]
-    return [*again, built.relinkable("", link, beside)]
+    return libraries | {"": link}
+
+
+def link_again(build: Build, link: Note, made: Path) -> list[str]:
+    """The command that links made again, from what full LTO left where that gives the same code."""
+    command = built.from_kept(link, build.place.resolve() / "kept" / f"{link.id}.o")
+    if command:
+        trial = build.place.resolve() / "kept" / "trial"
+        done = subprocess.run([*command, "-o", trial], cwd=link.where, capture_output=True)
+        if done.returncode == 0:
+            first, again = (built.functions(build.llvm, binary) for binary in (made, trial))
+            if first == again:
+                return command
+    return built.relinkable(link)
 
 
 def some(names: list[str]) -> str:
     return " ".join(names[:8]) + (" …" if len(names) > 8 else "")
 
 
-def keep(build: Build, links: list[dict[str, object]], output: Path) -> None:
+def keep(build: Build, links: dict[str, Note], output: Path) -> None:
     """Writes link.json and the program, with its libraries beside it."""
-    files.write_text(build.place / "link.json", json.dumps(links, indent=1) + "\n")
+    beside = ["-Wl,-rpath,$ORIGIN/lib", "-Wl,--disable-new-dtags"] if len(links) > 1 else []
+    again = [
+        {
+            "name": name,
+            "where": str(link.where),
+            "command": link_again(build, link, link.output if name else build.program)
+            + ([] if name else beside),
+        }
+        for name, link in links.items()
+    ]
+    for path in (build.place / "kept").glob("*.o"):
+        if path.stem not in [link.id for link in links.values()]:
+            path.unlink()
+    (build.place / "kept" / "trial").unlink(missing_ok=True)
+    files.write_text(build.place / "link.json", json.dumps(again, indent=1) + "\n")
     temporary = output.with_name(f"{output.name}.tmp")
-    if len(links) > 1:
+    if beside:
         tool.output([sys.executable, REPLAY, build.place / "link.json", "-o", temporary])
     else:
         shutil.copy2(build.program, temporary)

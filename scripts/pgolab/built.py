@@ -3,7 +3,7 @@
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ KINDS = ("link", "partial", "compile", "assembly")
 SOURCES = (".c", ".cc", ".cpp", ".cxx", ".C", ".c++", ".i", ".ii", ".s", ".S", ".sx")
 OBJECTS = (".o", ".lo", ".obj", ".a", ".so")
 COUNTERS = "__llvm_prf_cnts"
+BITCODE = b"BC\xc0\xde"
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ def inputs_of(link: Note, tree: Path) -> list[Path]:
     pairs = list(zip(words, words[1:]))
     directories = [w[2:] for w in words if w.startswith("-L")]
     directories += [after for w, after in pairs if w == "-L"]
-    names = [w[2:] for w in words if w.startswith("-l")] + [after for w, after in pairs if w == "-l"]
+    names = [w[2:] for w in words if w.startswith("-l")]
+    names += [after for w, after in pairs if w == "-l"]
     found = []
     for word in words:
         if ".so" in word or word.endswith(OBJECTS):
@@ -87,7 +89,7 @@ def inputs_of(link: Note, tree: Path) -> list[Path]:
 
 def compiled(content: bytes) -> bool:
     """Whether an object came from a compiler and not from an assembler or a file of data."""
-    return content.startswith(b"BC\xc0\xde") or b"\0.comment\0" in content
+    return content.startswith(BITCODE) or b"\0.comment\0" in content
 
 
 def unflagged(link: Note, tree: Path, made: set[Path], llvm: Path) -> list[str]:
@@ -140,8 +142,8 @@ def is_elf(path: Path) -> bool:
         return file.read(4) == b"\x7fELF"
 
 
-def relinkable(name: str, link: Note, extra: Sequence[str] = ()) -> dict[str, object]:
-    """A link without what names its output; name is that of a library, or empty."""
+def relinkable(link: Note) -> list[str]:
+    """The command of a link without what names its output."""
     words = iter(link.command)
     kept = []
     for word in words:
@@ -149,7 +151,34 @@ def relinkable(name: str, link: Note, extra: Sequence[str] = ()) -> dict[str, ob
             next(words, None)
         elif not (word.startswith("-o") and len(word) > 2):
             kept.append(word)
-    return {"name": name, "where": str(link.where), "command": [*kept, *extra]}
+    return kept
+
+
+def from_kept(link: Note, kept: Path) -> list[str] | None:
+    """The command that links what full LTO made in the first link, kept, instead of doing it again.
+
+    None when the link left nothing there. The kept object takes the place of the first file of
+    LLVM's bitcode or of C; archives stay for their other members.
+    """
+    if not kept.is_file() or "-x" in link.command:
+        return None
+    found: list[str] = []
+    for word in relinkable(link):
+        path = link.where / word
+        if path.suffix in SOURCES[:-3] or path.suffix in OBJECTS[:3] and path.is_file() and (
+            path.read_bytes().startswith(BITCODE)
+        ):
+            found += [str(kept)] if str(kept) not in found else []
+        elif str(kept) not in word:
+            found.append(word)
+    return found if str(kept) in found else None
+
+
+def functions(llvm: Path, binary: Path) -> list[str]:
+    """The functions of a binary with their sizes."""
+    text = tool.output([llvm / "llvm-nm", "--print-size", "--defined-only", binary])
+    rows = (line.split() for line in text.splitlines())
+    return sorted(f"{row[3]} {row[1]}" for row in rows if len(row) == 4 and row[2] in "tT")
 
 
 def link_of(built: Path, links: list[Note]) -> Note | None:
