@@ -62,7 +62,9 @@ def costs(facts: dict[str, Any], app: dict[str, Any]) -> dict[str, Any]:
     found |= {
         "relink_cpu_s": facts["relinks"]["cpu_s"],
         "file_bytes": facts["file_bytes"],
-        "text_bytes": record.text_bytes(facts["sections"]),
+        "text_bytes": record.text_bytes(
+            *(one["sections"] for one in (facts, *facts.get("libraries", {}).values()))
+        ),
         "hot_text_bytes": facts["hot_text_bytes"],
     }
     profiles = [app["profiles"][name] for name in facts["profiles"]]

@@ -1,4 +1,7 @@
-"""Lay out a linked binary anew by its BOLT profile; bolt.json beside it notes what that did."""
+"""Lay out a linked binary anew by its BOLT profile, and the libraries in lib/ beside it.
+
+bolt.json beside the binary notes what that did to the program itself.
+"""
 
 import json
 import re
@@ -6,7 +9,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from pgolab import bolt, errors, files
+from pgolab import bolt, errors, files, layouts
 
 WANTED = [
     "-reorder-blocks=ext-tsp", "-reorder-functions=cdsort", "-split-functions",
@@ -23,6 +26,17 @@ def dyno_stats(log: str) -> dict[str, list[int]]:
     return {name: values for name, values in stats.items() if len(values) == 2}
 
 
+def lay_out(program: Path, binary: Path, profile: str, options: list[str], work: Path) -> Path:
+    """Makes work/output of a binary, and work/log; what else is in work goes."""
+    # BOLT writes its command line into what it makes: it gets the same one wherever that lies.
+    files.empty_directory(work)
+    (work / "input").symlink_to(binary.resolve())
+    files.write_text(work / "profile.fdata", profile)
+    log = bolt.run(program, binary, ["-data=profile.fdata", "-o", "output", *options], work)
+    files.write_text(work / "log", log)
+    return work / "output"
+
+
 def main(argv: Sequence[str]) -> int:
     parser = errors.Parser(description=__doc__)
     parser.add_argument("--input", type=Path, required=True, help="linked with --emit-relocs")
@@ -32,13 +46,14 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     program = args.llvm_bin / "llvm-bolt"
     options = bolt.options(program, WANTED)
-    # BOLT writes its command line into what it makes: it gets the same one wherever that lies.
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    work = files.empty_directory(args.output.with_name("bolt.work"))
-    (work / "input").symlink_to(args.input.resolve())
-    (work / "profile.fdata").symlink_to(args.profile.resolve())
-    arguments = ["-data=profile.fdata", "-o", "output", *options]
-    log = bolt.run(program, args.input, arguments, work)
+    libraries = args.output.parent / "lib"
+    work = args.output.with_name("bolt.work")
+    for path in layouts.libraries(args.input):
+        libraries.mkdir(parents=True, exist_ok=True)
+        part = bolt.part(args.profile, path.name)
+        lay_out(program, path, part, options, work).replace(libraries / path.name)
+    made = lay_out(program, args.input, bolt.part(args.profile, ""), options, work)
+    log = (work / "log").read_text(encoding="utf-8")
     shares = json.loads(args.profile.with_suffix(".json").read_text())["skipped"]
     hot = [name for name, share in shares.items() if share >= HOT]
     facts = {
@@ -49,7 +64,7 @@ def main(argv: Sequence[str]) -> int:
         "pie": "position-independent executable" in log,
     }
     files.write_text(args.output.with_name("bolt.json"), json.dumps(facts, indent=2) + "\n")
-    (work / "output").replace(args.output)
+    made.replace(args.output)
     shutil.rmtree(work)
     if hot:
         print(

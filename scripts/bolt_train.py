@@ -28,6 +28,7 @@ def main(argv: Sequence[str]) -> int:
     raw = files.empty_directory(args.binary.parent / "raw")
     program = args.llvm_bin / "llvm-bolt"
     binary, log = bolt.instrument(program, args.binary, raw)
+    bolt.instrument_libraries(program, args.binary, raw)
     runs = [bolt.record(app, one, binary, args.inputs, timeout) for one in workloads]
     totals = [bolt.total(counts) for _, counts, _ in runs]
     weights = training.merge_weights(workloads, totals)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pgolab import errors, facts, record, terminal
+from pgolab import errors, facts, layouts, record, terminal
 from pgolab.terminal import Column
 from pgolab.words import quantity
 
@@ -21,6 +21,8 @@ def row(app: str, variant: str, baseline: str, llvm_bin: Path, hot: set[str]) ->
     """One variant: build wall and CPU time, peak memory, training, size of text and hot text."""
     binary = Path("build") / app / variant / app
     parts = facts.parts(binary)
+    code = [binary, *layouts.libraries(binary)]
+    sections = [facts.sections(llvm_bin / "llvm-size", c) for c in code]
     built: dict[str, Any] = facts.build_costs(binary.parent.parent / b for b in parts["builds"])
     profiles = [facts.of_profile(app, name, baseline) for name in parts["profiles"]]
     training = sum(p["instrumented"]["build_cpu_s"] for p in profiles)
@@ -33,8 +35,8 @@ def row(app: str, variant: str, baseline: str, llvm_bin: Path, hot: set[str]) ->
         quantity(built["build_peak_rss_bytes"], "B"),
         f"{training:.2f}+{running:.2f} s" if profiles else "",
         f"{max(slowdowns):.1f}×" if slowdowns else "",
-        quantity(record.text_bytes(facts.sections(llvm_bin / "llvm-size", binary)), "B"),
-        quantity(facts.text_of(hot, binary, llvm_bin), "B") if hot else "",
+        quantity(record.text_bytes(*sections), "B"),
+        quantity(sum(facts.text_of(hot, c, llvm_bin) for c in code), "B") if hot else "",
     ]
 
 

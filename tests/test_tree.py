@@ -222,9 +222,13 @@ def test_a_tree_goes_from_make_new_to_a_verdict(
     shared.ok("new", f"APP={app}", f"SRC={tree}")
     choose(app, program)
     fill_in(app)
-    said = shared.ok("pgo", f"APP={app}", "LTO=thin", "LAYOUTS=2", "BUDGET=2s", "PRECISION=50%")
-    assert "o2-pgo-thin" in said or "too noisy" in said
-    assert "without the variant's flags" not in said
+    said = shared.ok("pgo", f"APP={app}", "LTO=thin", "METRIC=instructions", "LAYOUTS=2")
+    assert "o2-pgo-thin" in said and "without the variant's flags" not in said
+    run = json.loads((shared.root / "results/latest/run.json").read_text())["apps"][app.name]
+    counts = {variant: found["other"] for variant, found in run["instructions"].items()}
+    assert counts["o2-pgo-thin"] < 0.97 * counts["o2"]
+    libraries = run["variants"]["o2-pgo-thin"].get("libraries", {})
+    assert list(libraries) == ([] if system == "autotools" else ["libshared.so"])
     built = shared.root / "build" / app.name
     linked = json.loads((built / "o2-pgo-thin" / "link.json").read_text())
     if system != "autotools":
@@ -241,6 +245,24 @@ def test_a_tree_goes_from_make_new_to_a_verdict(
     assert not {"mix", "step", "shared", "main"} & set(unknown)
     assert not list(built.rglob("*-train/tree/**/*.profraw"))
     assert state(tree) == before
+
+
+def test_a_tree_is_timed_and_judged(shared: Project) -> None:
+    app = small(shared, "judged", "$(make-build)")
+    write(app / "src", SOURCES | MAKE)
+    shared.ok("pgo", "APP=apps/judged", "LTO=thin", "LAYOUTS=2", "BUDGET=2s", "PRECISION=50%")
+    summary = json.loads((shared.root / "results/latest/summary.json").read_text())
+    found = summary["apps"]["judged"]
+    for name in ("o2-thin", "o2-pgo", "o2-pgo-thin"):
+        variant = found["variants"][name]
+        verdicts = ("faster", "slower", "same", "inconclusive")
+        assert found["noisy"] or variant["verdict"] in verdicts
+        assert found["noisy"] or variant["interval"][0] <= variant["speedup"]
+    run = json.loads((shared.root / "results/latest/run.json").read_text())
+    facts = run["apps"]["judged"]["variants"]["o2-pgo-thin"]
+    text = [sum(size for name, size in one["sections"].items() if name.startswith(".text"))
+            for one in (facts, facts["libraries"]["libshared.so"])]  # fmt: skip
+    assert min(text) > 0 and found["variants"]["o2-pgo-thin"]["costs"]["text_bytes"] == sum(text)
 
 
 def compilations(build: Path) -> list[list[str]]:
@@ -445,6 +467,21 @@ def test_every_technique_works_on_a_tree(shared: Project) -> None:
     (link,) = json.loads((place / "o2-full" / "link.json").read_text())
     assert any("/kept/" in word for word in link["command"]) and "main.o" not in link["command"]
     assert symbols(shared, other) == symbols(shared, place / "o2-full" / "all")
+
+
+def test_bolt_lays_out_the_libraries_of_a_program_too(shared: Project) -> None:
+    app = small(shared, "laid", "$(make-build)")
+    write(app / "src", SOURCES | MAKE)
+    built_with(shared, "laid", "o2-bolt")
+    place = shared.root / "build/laid/o2-bolt"
+    for where in (place, place / "layouts/1"):
+        for name in ("laid", "lib/libshared.so"):
+            shown = subprocess.run([llvm(shared) / "llvm-readelf", "-S", "-W", where / name],
+                                   capture_output=True, text=True, check=True)  # fmt: skip
+            assert ".note.bolt_info" in shown.stdout, where / name
+    lines = (shared.root / "profiles/laid/o2-bolt.fdata").read_text().splitlines()
+    counted = {line.split("\t")[0] for line in lines if "\t" in line and " shared " in line}
+    assert counted == {"libshared.so"}
 
 
 def test_a_program_can_keep_its_own_level(shared: Project) -> None:

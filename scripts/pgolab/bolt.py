@@ -9,7 +9,7 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
-from pgolab import files, timing, tool, training
+from pgolab import files, layouts, timing, tool, training
 from pgolab.errors import Failure
 from pgolab.manifest import Manifest, Workload
 from pgolab.workload import Outcome
@@ -69,21 +69,41 @@ def run(program: Path, binary: Path, arguments: list[str], where: Path | None = 
 
 
 def instrument(program: Path, binary: Path, raw: Path) -> tuple[Path, str]:
-    """Makes raw/instrumented, which writes raw/fdata.PID.fdata when it ends; BOLT's log."""
+    """Makes raw/instrumented, which writes raw/fdata.PID.fdata when it ends; BOLT's log.
+
+    It takes its shared libraries from raw/lib, those that lie beside the binary.
+    """
     made = raw / "instrumented"
+    (raw / "lib").symlink_to(binary.parent.resolve() / "lib")
+    return made, _instrument(program, binary, made, raw.resolve() / "fdata")
+
+
+def instrument_libraries(program: Path, binary: Path, raw: Path) -> None:
+    """Makes raw/lib/NAME of those beside the binary, which write raw/fdata@NAME.PID.fdata."""
+    (raw / "lib").unlink()
+    (raw / "lib").mkdir()
+    for path in layouts.libraries(binary):
+        _instrument(program, path, raw / "lib" / path.name, raw.resolve() / f"fdata@{path.name}")
+
+
+def _instrument(program: Path, binary: Path, made: Path, prefix: Path) -> str:
     needed = ["-instrumentation-file-append-pid"]
     if options(program, needed) != needed:
         raise Failure(f"'{program}' has no {needed[0]}", "use a newer LLVM")
-    prefix = raw.resolve() / "fdata"
     arguments = ["-instrument", f"-instrumentation-file={prefix}", *needed, "-o", str(made)]
-    return made, run(program, binary, arguments)
+    return run(program, binary, arguments)
 
 
 def read(path: Path) -> Counter[tuple[str, str]]:
-    """A profile as (both ends of a branch, 'taken' or 'mispredicted') → count."""
+    """A profile as (both ends of a branch, 'taken' or 'mispredicted') → count.
+
+    The branches of a shared library have its name and a tab before them.
+    """
     counts: Counter[tuple[str, str]] = Counter()
+    library = path.name.partition("@")[2].rpartition(".")[0].rpartition(".")[0]
     for line in path.read_text(encoding="utf-8").splitlines():
         ends, mispredicted, taken = line.rsplit(" ", 2)
+        ends = f"{library}\t{ends}" if library else ends
         counts[ends, "mispredicted"] += int(mispredicted)
         counts[ends, "taken"] += int(taken)
     return counts
@@ -94,6 +114,12 @@ def write(path: Path, counts: Counter[tuple[str, str]]) -> None:
     ends = sorted({ends for ends, _ in counts})
     lines = [f"{e} {counts[e, 'mispredicted']} {counts[e, 'taken']}\n" for e in ends]
     files.write_text(path, "".join(lines))
+
+
+def part(profile: Path, library: str) -> str:
+    """What a written profile says of a shared library, or of the program if that is empty."""
+    rows = [line.rpartition("\t") for line in profile.read_text(encoding="utf-8").splitlines()]
+    return "".join(f"{line}\n" for name, _, line in rows if name == library)
 
 
 def total(counts: Counter[tuple[str, str]]) -> int:

@@ -18,6 +18,7 @@ def functions(
     own = files.empty_directory(binary.parent / "callgrind")
     program = own.resolve() / "program"  # without debug information, which valgrind may not know
     tool.output([llvm_bin / "llvm-strip", "--strip-debug", binary, "-o", program])
+    (own / "lib").symlink_to(binary.parent.resolve() / "lib")
     wrapper = own / "run"
     out = own.resolve() / "out.%p"
     words = ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={out}", str(program)]

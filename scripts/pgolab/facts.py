@@ -107,15 +107,30 @@ def text_of(functions: set[str], binary: Path, llvm_bin: Path) -> int:
 def of_binary(binary: Path, count: int, llvm_bin: Path, hot: set[str]) -> dict[str, Any]:
     """Facts about a variant's binary and its layouts; hot: functions whose size is of interest."""
     made_from = parts(binary)
+    code = [binary, *layouts.libraries(binary)]
     found: dict[str, Any] = {
         "sha256": files.sha256(binary),
         "file_bytes": binary.stat().st_size,
         "sections": sections(llvm_bin / "llvm-size", binary),
-        "hot_text_bytes": text_of(hot, binary, llvm_bin) if hot else None,
+        "hot_text_bytes": sum(text_of(hot, c, llvm_bin) for c in code) if hot else None,
         "layouts": [files.sha256(layouts.path(binary, n)) for n in range(count)],
         "relinks": layouts.facts(binary),
         "profiles": made_from["profiles"],
     }
+    libraries = {
+        path.name: {
+            "sha256": files.sha256(path),
+            "file_bytes": path.stat().st_size,
+            "sections": sections(llvm_bin / "llvm-size", path),
+            "layouts": [
+                files.sha256(layouts.path(binary, n).parent / "lib" / path.name)
+                for n in range(count)
+            ],
+        }
+        for path in code[1:]
+    }
+    if libraries:
+        found["libraries"] = libraries
     stem = binary.parent.parent / made_from["builds"][0]
     for key, noted in (("bolt", binary.parent), ("profile_match", stem)):
         path = noted / f"{key.replace('_', '-')}.json"

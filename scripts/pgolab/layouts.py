@@ -21,6 +21,11 @@ def path(binary: Path, number: int) -> Path:
     return binary.parent / "layouts" / str(number) / binary.name if number else binary
 
 
+def libraries(binary: Path) -> list[Path]:
+    """The shared libraries of its source tree that lie beside a binary, in lib/."""
+    return sorted((binary.parent / "lib").glob("*"))
+
+
 def of(binary: Path) -> list[Path]:
     """The binaries of all layouts of a variant, layout 0 first."""
     return [path(binary, number) for number in range(facts(binary)["layouts"])]

@@ -205,9 +205,17 @@ def check_samples(path: Path, samples: Iterable[Sample], run: dict[str, Any]) ->
 
 # What a reader relies on: the keys at each place of run.json, * being any name. The whole is
 # docs/schemas/run-1.json, which requires more.
-def text_bytes(sections: dict[str, int]) -> int:
-    """A binary's own code, hot and cold: BOLT puts what is cold into a section of its own."""
-    return sum(size for name, size in sections.items() if f"{name}.".startswith(".text."))
+def text_bytes(*binaries: dict[str, int]) -> int:
+    """The code of a program and its libraries, by their sections.
+
+    It is hot and cold: BOLT puts what is cold into a section of its own.
+    """
+    return sum(
+        size
+        for sections in binaries
+        for name, size in sections.items()
+        if f"{name}.".startswith(".text.")
+    )
 
 
 KEYS: dict[str, tuple[str, ...]] = {

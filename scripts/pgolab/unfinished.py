@@ -14,7 +14,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from pgolab import files, machine, record
+from pgolab import files, layouts, machine, record
 from pgolab.settings import Settings
 from pgolab.subject import Subject
 
@@ -34,7 +34,9 @@ def identity(settings: Settings, subjects: Sequence[Subject], sides: Any = None)
     for one in subjects:
         named = [one.build / "manifest" / k for k in ("app", "eval")] + [one.build / "inputs.sums"]
         parts += [one.name, [files.sha256(path) for path in named]]
-        parts.append({v: [files.sha256(p) for p in each] for v, each in one.layouts().items()})
+        for variant, binaries in one.layouts().items():
+            loaded = [path for b in binaries for path in (b, *layouts.libraries(b))]
+            parts.append([variant, [files.sha256(path) for path in loaded]])
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
