@@ -30,16 +30,21 @@ manifest-line = $(if $($2),$1 = $(call command-text,$2)$(nl))
 define manifest-app
 name = $(name)
 dir = $(dir)
-$(if $($(name)/sources),sources = $($(name)/sources)$(nl))$(if $($(name)/cflags),cflags = $($(name)/cflags)$(nl))$(call manifest-line,about,app.about)$(call manifest-line,generate,app.generate)$(call manifest-line,overlap,app.overlap)$(call manifest-line,normalize,app.normalize)
+$(if $($(name)/sources),sources = $($(name)/sources)$(nl))$(if $($(name)/cflags),cflags = $($(name)/cflags)$(nl))$(if $($(name)/tree),tree = $($(name)/tree)$(nl)build = $($(name)/build-text)$(nl))$(call manifest-line,about,app.about)$(call manifest-line,generate,app.generate)$(call manifest-line,overlap,app.overlap)$(call manifest-line,normalize,app.normalize)
 endef
 # What a profile is taken from, beside the sources.
-taken-from = $($1/cflags)$(nl)$($1/manifest/train)
+taken-from = $($1/cflags)$($1/build-text)$(nl)$($1/manifest/train)
 manifest-workloads = $(foreach w,$(call workload-names,$1,$(set-here)),$(call manifest-line,$w.command,$1.$w)$(foreach \
     k,$(workload-keys),$(call manifest-line,$w.$k,$1.$w.$k)))
 
 odd-characters := ' " ` $$ \ % : ; ( ) [ ] { } < > & | * ? ! $(hash) = ~ $(comma)
 
+# The directories beside a binary, which has the app's name.
+taken-names := callgrind kept layouts lib notes obj outputs raw runtime stray tools tree work
+
 define check-app-name
+$(if $(filter $(taken-names),$(notdir $(call app-dir,$1))),\
+$(call fail,an app cannot be named '$(notdir $(call app-dir,$1))',pgolab makes a directory of this name beside its binary: rename $(call app-dir,$1)))
 $(if $(strip $(foreach c,$(odd-characters),$(findstring $c,$1))),\
 $(call fail,the app '$1' has a character in its path that Make cannot handle,move it to a path of letters$(comma) digits and . _ + - /))
 $(if $(wildcard $(call app-dir,$1)/app.mk),,$(if $(findstring /,$1),\
@@ -108,6 +113,7 @@ $(name)/ldlibs := $(app.ldlibs)
 $(name)/tree := $(if $(app.tree),$(or $(PGOLAB_TREE),$(if $(filter /%,$(app.tree)),$(app.tree),$(dir)/$(patsubst $(dir)/%,%,$(app.tree)))))
 $(name)/build := $(app.build)
 $(name)/binary := $(app.binary)
+$(name)/build-text := $(strip $(if $(app.tree),$(call command-text,app.build) $(app.binary) $(app.level)))
 $(name)/level := $(app.level)
 $(name)/about := $(app.about)
 $(name)/threads := $(filter yes,$(app.threads))

@@ -52,9 +52,9 @@ $3: build/$1/$2-train/trained ;
 profiles += $3
 endef
 
-# $(call committed,APP,FILE): the committed text of a profile, if it holds; it cannot know the sources of a tree.
-committed = $(if $(or $($1/tree),$(filter profile-export,$(goal))),,$(if $(wildcard $2.proftext),$(if $(filter yes,$(shell $(python) \
-    scripts/committed.py --holds $2.proftext --directory $($1/dir) --text $(call q,$(call taken-from,$1)) -- $($1/sources))),\
+# $(call committed,APP,FILE): the committed text of a profile, if it holds.
+committed = $(if $(filter profile-export,$(goal)),,$(if $(wildcard $2.proftext),$(if $(filter yes,$(shell $(python) \
+    scripts/committed.py --holds $2.proftext $(if $($1/tree),--tree $(call q,$($1/tree)),--directory $($1/dir)) --text $(call q,$(call taken-from,$1)) -- $($1/sources))),\
     $2.proftext,$(info pgolab: the committed profile '$2.proftext' is of other sources: training))))
 
 # $(call given,APP,TECHNIQUE,VARIANT): a profile that is used instead of training.

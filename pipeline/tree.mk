@@ -5,6 +5,8 @@
 #   tree.flags  the flags and commands; a change builds anew
 #   build.log build.cost
 #   link.json   how the program was linked, for relinks
+#   obj/        links to what it was linked from and to what the compiler said of that, from which
+#   profile-match.json   comes, with a profile of Clang's: the share of its counts that was of use
 # and build/APP/tree.state, which changes when the source tree does.
 
 # $(call keeping-level,APP,TECHNIQUES): without the level, where the program keeps its own.
@@ -20,7 +22,7 @@ $1/$2/compiler := $(clang)
 $1/$2/objects-of := $2
 $1/$2/relink := $$(abspath scripts/python) $$(abspath scripts/replay.py) $$(abspath build/$1/$2/link.json)
 $1/$2/runtime := $(addprefix build/$1/$2/runtime/,$(addsuffix .o,$8))
-$1/$2/compile := -ffunction-sections -Wno-error -ffile-prefix-map=$(call q,$(CURDIR)/build/$1/$2/tree)=. $3
+$1/$2/compile := -ffunction-sections -Wno-error -fno-color-diagnostics -ffile-prefix-map=$(call q,$(CURDIR)/build/$1/$2/tree)=. $3
 $1/$2/link := -fuse-ld=lld $4 $$(foreach o,$$($1/$2/runtime),$$(call q,$(CURDIR)/$$o))
 $1/$2/command := $$(python) scripts/build_tree.py --tree $$(call q,$$($1/tree)) --build=$$(call q,$$($1/build)) \
     --binary $$(call q,$$($1/binary)) \
@@ -31,9 +33,21 @@ $$(eval $$(call stamp,build/$1/$2/tree.flags,$1/$2/tree.flags))
 build/$1/$2/runtime/%.o: pipeline/runtime/%.c build/$1/$2/tree.flags
 	$$(quiet)mkdir -p $$(@D) && $$(clang) -std=c11 -O2 -c $$< -o $$@.tmp && mv $$@.tmp $$@
 
-build/$1/$2/$1: build/$1/$2/tree.flags build/$1/tree.state $$($1/$2/runtime) $5 $(anew)
+build/$1/$2/$1$(if $(filter %.profdata,$5),.built): build/$1/$2/tree.flags build/$1/tree.state $$($1/$2/runtime) $5 $(anew)
 	$$(call say,BUILD,$1/$2)
 	$$(quiet)flock $(if $(alone),--exclusive,--shared) $(lock) $$($1/$2/command) --jobs $(jobs) --alone $(if $(alone),1,0) --output $$@
+$(if $(filter %.profdata,$5),$(call tree-match-rules,$1,$2,$(filter %.profdata,$5)))
+endef
+
+# $(call tree-match-rules,APP,NAME,PROFILE): the binary is there when enough of the profile fits it.
+define tree-match-rules
+$(call stamp,build/$1/$2/least-match,MIN_PROFILE_MATCH)
+build/$1/$2/profile-match.json: build/$1/$2/$1.built build/$1/$2/least-match
+	$$(quiet)$$(python) scripts/match.py --profile $3 --objects build/$1/$2/obj --llvm-bin $$(llvm-bin) \
+	    --least $$(call q,$$(MIN_PROFILE_MATCH)) --output $$@
+
+build/$1/$2/$1: build/$1/$2/$1.built build/$1/$2/profile-match.json
+	$$(quiet)cp $$< $$@.tmp && mv $$@.tmp $$@
 endef
 
 # $(call tree-stem,APP,VARIANT): the build of a variant. A relink finds what the first link left for it in kept/.

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pgolab import built, errors, files, tool
+from pgolab import built, errors, files, sources, tool
 from pgolab.built import Note
 from pgolab.errors import Failure
 
@@ -64,22 +64,10 @@ class Build:
         )
 
 
-def names_of(tree: Path) -> list[str]:
-    """What belongs to a source tree: in a git working tree what git does not ignore, else all."""
-    listed = subprocess.run(
-        ["git", "-C", str(tree), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        capture_output=True,
-    )
-    if (tree / ".git").exists() and listed.returncode == 0:
-        names = [os.fsdecode(n) for n in listed.stdout.split(b"\0") if n]
-        return sorted(n for n in set(names) if os.path.lexists(tree / n))
-    return sorted(p.name for p in tree.iterdir() if p.name != ".git")
-
-
 def copy(tree: Path, target: Path) -> None:
     """Copies a source tree, without links between the two."""
     files.empty_directory(target)
-    names = names_of(tree)
+    names = sources.names_of(tree)
     command = ["cp", "-a", "--reflink=auto", "--parents", "-t", str(target.resolve()), "--"]
     for start in range(0, len(names), 1000):
         part = names[start:start + 1000]  # fmt: skip
@@ -271,6 +259,25 @@ def link_again(build: Build, link: Note, made: Path) -> list[str]:
     return built.relinkable(link)
 
 
+def show_objects(build: Build, links: Iterable[Note]) -> None:
+    """Fills obj/ for match.py: what the program is linked from, what was said of it, sources."""
+    place = files.empty_directory(build.place / "obj")
+    notes = list(built.read_notes(build.place / "notes"))
+    used = built.with_partial(list(links), notes, build.tree)
+    inputs = {p for link in used for p in built.inputs_of(link, build.tree) if ".so" not in p.name}
+    members = {m for p in inputs if p.suffix == ".a" for m in built.members(build.llvm, p)}
+    said = [n.id for n in notes if n in used or any(
+        p.resolve() in inputs or p.name in members for p in n.outputs)]  # fmt: skip
+    for number, path in enumerate(sorted(inputs)):
+        (place / f"{number}.o").symlink_to(path)
+    for own in said:
+        (place / f"{own}.messages").symlink_to(build.place.resolve() / "notes" / f"said.{own}")
+    if any(built.compiles(link) for link in used):
+        (place / "one-step").touch()
+    read = " ".join(str(p) for p in sorted(build.tree.rglob("*")) if p.is_file())
+    (place / "all.d").write_text(f"all: {read}\n")
+
+
 def some(names: list[str]) -> str:
     return " ".join(names[:8]) + (" …" if len(names) > 8 else "")
 
@@ -323,7 +330,10 @@ def main(argv: Sequence[str]) -> int:
     files.empty_directory(place / "kept")
     flags = {"compile": shlex.split(args.compile), "link": shlex.split(args.link)}
     run(build, args.build, write_tools(place, build.tree, args.llvm_bin, flags), args)
-    keep(build, check(build, args), args.output)
+    links = check(build, args)
+    if "-fprofile-use" in args.compile:
+        show_objects(build, links.values())
+    keep(build, links, args.output)
     return 0
 
 

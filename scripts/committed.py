@@ -33,6 +33,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--profdata", type=Path)
     parser.add_argument("--holds", type=Path, help="KEY.proftext: print 'yes' or 'no'")
     parser.add_argument("--directory", type=Path, help="of the app")
+    parser.add_argument("--tree", type=Path, help="of an app with a build of its own")
     parser.add_argument("--text", default="", help="flags and train commands")
     parser.add_argument("sources", nargs="*", help="relative to the directory")
     args = parser.parse_args(argv)
@@ -41,7 +42,10 @@ def main(argv: Sequence[str]) -> int:
     if args.holds:
         facts = noted(args.holds)
         was = json.loads(facts.read_text(encoding="utf-8")) if facts.is_file() else {}
-        now = sources.sha256(args.directory, args.sources, args.text)
+        if args.tree:
+            now = sources.of_tree(args.tree, args.text)
+        else:
+            now = sources.sha256(args.directory, args.sources, args.text)
         print("yes" if was.get("sources_sha256") == now else "no")
     return 0
 

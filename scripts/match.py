@@ -21,6 +21,8 @@ _CHANGED = re.compile(
     r" (?P<name>\S+) Hash = \d+ up to (?P<count>\d+) count discarded \[-Wbackend-plugin\]$",
     re.MULTILINE,
 )
+SUFFIXES = (".c", ".h", ".inc", ".def", ".cc", ".cpp", ".cxx", ".C", ".c++", ".hh", ".hpp")
+ONE_STEP = "one-step"  # a file beside the objects that says that they are not all
 NAMED = 5  # functions that a message names
 
 
@@ -36,6 +38,8 @@ def mismatched(objects: Path) -> dict[str, int]:
 def defined(nm: Path, objects: Path) -> set[str]:
     """The functions that the objects define, native or LLVM's."""
     paths = sorted(objects.rglob("*.o"))
+    if not paths:
+        return set()
     text = tool.output([nm, "--defined-only", "--format=just-symbols", *paths])
     return set(text.split())
 
@@ -46,22 +50,27 @@ def words(objects: Path) -> set[str]:
     for made in objects.rglob("*.d"):
         listed.update(made.read_text(encoding="utf-8").replace("\\\n", " ").split())
     found: set[str] = set()
-    for path in (Path(name) for name in listed if name.endswith((".c", ".h"))):
+    for path in (Path(name) for name in listed if name.endswith(SUFFIXES)):
         if path.is_file():
             found.update(re.findall(r"\w+", path.read_text(encoding="utf-8", errors="replace")))
     return found
 
 
-def missing(sums: dict[str, int], symbols: set[str], known: set[str]) -> dict[str, int]:
+def missing(
+    sums: dict[str, int], symbols: set[str], known: set[str], one_step: bool
+) -> dict[str, int]:
     """The functions with counts that the program no longer has.
 
     A function that is local to a file may have been inlined everywhere, so that there is no symbol
-    left: it counts as missing when its name is no word of the sources any more.
+    left: it counts as missing when its name is no word of the sources any more. So does any
+    function where sources were compiled and linked in one step, without an object; of a name that
+    is mangled no word can be found.
     """
     found: dict[str, int] = {}
     for name, count in sums.items():
         local, own = ";" in name, profile.plain(name).split(".")[0]
-        if count and own not in symbols and not (local and own in known):
+        here = own in known or own.startswith("_Z")
+        if count and own not in symbols and not ((local or one_step) and here):
             found[own] = found.get(own, 0) + count
     return found
 
@@ -88,7 +97,8 @@ def main(argv: Sequence[str]) -> int:
     sums = profile.counts(args.llvm_bin / "llvm-profdata", args.profile)
     changed = mismatched(args.objects)
     symbols = defined(args.llvm_bin / "llvm-nm", args.objects)
-    gone = missing(sums, symbols, words(args.objects))
+    one_step = (args.objects / ONE_STEP).exists()
+    gone = missing(sums, symbols, words(args.objects), one_step)
     total = max(1, sum(sums.values()))
     found: dict[str, Any] = {
         "share": round(max(0.0, 1 - sum([*changed.values(), *gone.values()]) / total), 6),

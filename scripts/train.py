@@ -146,7 +146,7 @@ def main(argv: Sequence[str]) -> int:
     facts = {
         "sha256": files.sha256(merged),
         "tool": tool.output([args.profdata, "--version"]).split("\n")[0].strip(),
-        "sources_sha256": app.taken_from,
+        "sources_sha256": manifest.taken_from(args.manifest),
         "workloads": {
             t.workload.name: training.noted(
                 t.workload, weight, t.raw_profiles, t.total_count, t.wall_s, t.cpu_s

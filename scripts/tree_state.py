@@ -1,22 +1,21 @@
 """Note the state of a source tree, in a file that changes only when the tree does."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from build_tree import names_of
-from pgolab import errors, files
+from pgolab import errors, files, sources
 from pgolab.errors import Failure
 
 
 def state(tree: Path) -> str:
     """SHA-256 over the names, sizes and times of all files."""
     found = hashlib.sha256()
-    for name in names_of(tree):
-        path = tree / name
-        for file in sorted(path.rglob("*")) if path.is_dir() and not path.is_symlink() else [path]:
-            facts = file.lstat()
-            found.update(f"{file.relative_to(tree)} {facts.st_size} {facts.st_mtime_ns}\n".encode())
+    for file in sources.files_of(tree):
+        facts = file.lstat()
+        line = f"{file.relative_to(tree)} {facts.st_size} {facts.st_mtime_ns}\n"
+        found.update(os.fsencode(line))
     return found.hexdigest()
 
 

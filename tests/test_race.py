@@ -28,7 +28,7 @@ class FakeBench(Bench):
     """A bench that makes times up; each block depends on its number alone."""
 
     def __init__(self, settings: Settings, truth: dict[str, float], noise: float = 0.003) -> None:
-        self.app = Manifest("app", Path("app"), "made up", (), False, "", ())
+        self.app = Manifest("app", Path("app"), "made up", (), False, ())
         self.workloads = [Workload("eval", name, ("@BIN@",)) for name in ("one", "two")]
         self.settings = settings
         self.layouts = 4

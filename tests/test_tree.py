@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -243,6 +244,8 @@ def test_a_tree_goes_from_make_new_to_a_verdict(
     log = (built / "o2-pgo" / "build.log").read_text()
     unknown = re.findall(r"no profile data available for function (\S+)", log)
     assert not {"mix", "step", "shared", "main"} & set(unknown)
+    match = json.loads((built / "o2-pgo-thin" / "profile-match.json").read_text())
+    assert match == {"share": 1, "mismatched": [], "missing": []}
     assert not list(built.rglob("*-train/tree/**/*.profraw"))
     assert state(tree) == before
 
@@ -467,6 +470,35 @@ def test_every_technique_works_on_a_tree(shared: Project) -> None:
     (link,) = json.loads((place / "o2-full" / "link.json").read_text())
     assert any("/kept/" in word for word in link["command"]) and "main.o" not in link["command"]
     assert symbols(shared, other) == symbols(shared, place / "o2-full" / "all")
+
+
+def test_a_committed_profile_of_a_tree_holds_as_long_as_its_files(shared: Project) -> None:
+    app = small(shared, "text", SPLIT + "$(AR) rcs libs.a step.o && $(CC) -o prog main.o -L. -ls")
+    step = TINY["step.c"].replace("return", "if (*s % 3) ++*s; return")
+    write(app / "src", {"step.c": step})
+    build = ("build", "APP=apps/text", "VARIANTS=o2-pgo-thin")
+    shared.ok("profile-export", *build[1:])
+    shared.ok(*build)
+    built = shared.root / "build/text/o2-pgo-thin"
+    first = (built / "text").read_bytes()
+    exact = {"share": 1, "mismatched": [], "missing": []}
+    assert json.loads((built / "profile-match.json").read_text()) == exact
+    shutil.rmtree(shared.root / "build/text")
+    (shared.root / "profiles/text/pgo.profdata").unlink()
+    write(app / "src", {"step.c": step})
+    said = shared.ok(*build)
+    assert "TAKE" in said and "TRAIN" not in said and (built / "text").read_bytes() == first
+    changed = step.replace("% 9", "% 9 > 4 ? 2 : *s % 5")
+    write(app / "src", {"step.c": changed})
+    stale = shared.error(*build, "PROFILE=profiles/text/pgo.proftext")
+    assert "fits only" in stale and "step: " in stale and "changed since" in stale
+    write(app / "src", {"step.c": changed.replace("step(", "other("),
+                        "main.c": TINY["main.c"].replace("step(", "other("),
+                        "step.h": "unsigned other(unsigned *s);\n"})  # fmt: skip
+    stale = shared.error(*build, "PROFILE=profiles/text/pgo.proftext")
+    assert "step: " in stale and "no longer there" in stale
+    said = shared.ok(*build)
+    assert "is of other sources: training" in said and "TRAIN" in said
 
 
 def test_bolt_lays_out_the_libraries_of_a_program_too(shared: Project) -> None:

@@ -55,6 +55,12 @@ def default_outputs(kind: str, command: list[str]) -> list[str]:
     return [stem + suffix for stem in stems] or ["-"]
 
 
+def compiles(link: Note) -> bool:
+    """Whether a link compiles sources by the way."""
+    words = link.command[1:]
+    return "-x" in words or any(Path(w).suffix in SOURCES[:-3] and w[0] != "-" for w in words)
+
+
 def with_partial(links: list[Note], notes: list[Note], tree: Path) -> list[Note]:
     """Links with the partial links whose objects they take."""
     partial = {n.output: n for n in notes if n.kind == "partial"}
@@ -98,12 +104,16 @@ def unflagged(link: Note, tree: Path, made: set[Path], llvm: Path) -> list[str]:
     found = []
     for path in inputs_of(link, tree):
         if path.suffix == ".a":
-            for member in tool.output([llvm / "llvm-ar", "t", path]).split():
+            for member in members(llvm, path):
                 if Path(member).name not in names and compiled(extracted(llvm, path, member)):
                     found.append(f"{path.name}({Path(member).name})")
         elif path.resolve() not in made and compiled(path.read_bytes()):
             found.append(path.name)
     return found
+
+
+def members(llvm: Path, archive: Path) -> list[str]:
+    return tool.output([llvm / "llvm-ar", "t", archive]).splitlines()
 
 
 def extracted(llvm: Path, archive: Path, member: str) -> bytes:

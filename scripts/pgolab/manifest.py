@@ -73,17 +73,13 @@ class Workload:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What scripts need to know of an app; directory is relative to where pgolab runs.
-
-    taken_from hashes what a profile is taken from.
-    """
+    """What scripts need to know of an app; directory is relative to where pgolab runs."""
 
     name: str
     directory: Path
     about: str
     generate: tuple[str, ...]
     overlap: bool
-    taken_from: str
     normalize: tuple[str, ...]
     workloads: tuple[Workload, ...] = field(default=())
 
@@ -147,10 +143,14 @@ def _workload(kind: str, name: str, lines: dict[str, str]) -> Workload:
     )
 
 
-def _taken_from(directory: Path, app: dict[str, str], root: Path) -> str:
+def taken_from(directory: Path) -> str:
+    """Hash of what a profile is taken from: sources, flags or build, train workloads."""
+    app = _lines(directory / "app")
     commands = (directory / "train").read_text(encoding="utf-8")
-    text = f"{app.get('cflags', '')}\n{commands}"
-    return sources.sha256(root / app["dir"], app.get("sources", "").split(), text)
+    text = f"{app.get('cflags', '')}{app.get('build', '')}\n{commands}"
+    if "tree" in app:
+        return sources.of_tree(Path(app["tree"]), text)
+    return sources.sha256(Path(app["dir"]), app.get("sources", "").split(), text)
 
 
 def _one_path(label: str, key: str, lines: dict[str, str]) -> str:
@@ -182,7 +182,6 @@ def load(
         directory=root / app["dir"],
         about=app["about"],
         generate=_words("app.generate", app.get("generate", "")),
-        taken_from=_taken_from(directory, app, root),
         normalize=_words("app.normalize", app.get("normalize", "")),
         overlap=units.choice("app.overlap", app.get("overlap", "no"), ("yes", "no")) == "yes",
         workloads=tuple(workloads),
