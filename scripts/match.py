@@ -37,7 +37,8 @@ def mismatched(objects: Path) -> dict[str, int]:
 
 def defined(nm: Path, objects: Path) -> set[str]:
     """The functions that the objects define, native or LLVM's."""
-    paths = sorted(objects.rglob("*.o"))
+    # A link is followed here: a thin archive finds its members from where it lies.
+    paths = sorted(path.resolve() for path in objects.rglob("*.o"))
     if not paths:
         return set()
     text = tool.output([nm, "--defined-only", "--format=just-symbols", *paths])

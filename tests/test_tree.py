@@ -159,6 +159,7 @@ table.h: gen
     ./gen >$@
 """),
 }
+VERDICTS = ("faster", "slower", "same", "inconclusive")
 SYSTEMS = {"make": MAKE, "cmake": CMAKE, "meson": MESON, "autotools": AUTOTOOLS}
 
 
@@ -258,8 +259,7 @@ def test_a_tree_is_timed_and_judged(shared: Project) -> None:
     found = summary["apps"]["judged"]
     for name in ("o2-thin", "o2-pgo", "o2-pgo-thin"):
         variant = found["variants"][name]
-        verdicts = ("faster", "slower", "same", "inconclusive")
-        assert found["noisy"] or variant["verdict"] in verdicts
+        assert found["noisy"] or variant["verdict"] in VERDICTS
         assert found["noisy"] or variant["interval"][0] <= variant["speedup"]
     run = json.loads((shared.root / "results/latest/run.json").read_text())
     facts = run["apps"]["judged"]["variants"]["o2-pgo-thin"]
@@ -274,6 +274,98 @@ def compilations(build: Path) -> list[list[str]]:
     found = [words for words in notes if "-O3" in words]
     assert len(found) >= 2
     return found
+
+
+# A server on a socket: `alone` leaves SIGTERM as it is, `forks` handles it and has two workers,
+# which do not.
+SERVER = {
+    "server.c": r"""
+        #include <signal.h>
+        #include <stdio.h>
+        #include <string.h>
+        #include <sys/socket.h>
+        #include <sys/un.h>
+        #include <sys/wait.h>
+        #include <unistd.h>
+        unsigned answer(unsigned x);
+        static volatile sig_atomic_t stopped;
+        static void stop(int number) { stopped = number; }
+        static void serve(int at) {
+            unsigned asked;
+            int from = accept(at, NULL, NULL);
+            if (from < 0) return;
+            while (read(from, &asked, sizeof asked) == sizeof asked) {
+                asked = answer(asked);
+                if (write(from, &asked, sizeof asked) < 0) break;
+            }
+            close(from);
+        }
+        int main(int argc, char **argv) {
+            struct sockaddr_un name = {.sun_family = AF_UNIX};
+            struct sigaction action = {.sa_handler = stop};
+            int at = socket(AF_UNIX, SOCK_STREAM, 0);
+            pid_t workers[2];
+            if (argc != 3) return 2;
+            strcpy(name.sun_path, argv[2]);
+            if (bind(at, (struct sockaddr *)&name, sizeof name) || listen(at, 8)) return 3;
+            if (strcmp(argv[1], "alone") == 0)
+                for (;;) serve(at);
+            for (int i = 0; i < 2; i++)
+                if ((workers[i] = fork()) == 0)
+                    for (;;) serve(at);
+            sigaction(SIGTERM, &action, NULL);
+            while (!stopped) pause();
+            for (int i = 0; i < 2; i++) kill(workers[i], SIGTERM);
+            while (wait(NULL) > 0) {}
+            return unlink(argv[2]);
+        }
+        """,
+    "answer.c": """
+        unsigned answer(unsigned x) {
+            for (int i = 0; i < 4000; i++) x = x % 7 ? x * 5 + 1 : x / 7;
+            return x;
+        }
+        """,
+    "Makefile": tabbed("""\
+server: server.o answer.o
+    $(CC) -o $@ server.o answer.o
+"""),
+}
+CLIENT = """
+import socket, struct, sys, time
+one = socket.socket(socket.AF_UNIX)
+while one.connect_ex(sys.argv[1]):
+    time.sleep(0.001)
+asked = int(sys.argv[2])
+for _ in range(300):
+    one.sendall(struct.pack("I", asked))
+    asked = struct.unpack("I", one.recv(4))[0]
+print(asked)
+"""
+
+
+def test_a_server_goes_from_make_new_to_a_verdict(shared: Project, tmp_path: Path) -> None:
+    write(tmp_path / "src", SERVER)
+    app = tmp_path / "server-app"
+    shared.ok("new", f"APP={app}", f"SRC={tmp_path / 'src'}")
+    choose(app, "server")
+    write(app, {"client.py": CLIENT})
+    (app / "client.py").chmod(0o755)  # a program, not data that train and eval share
+    run = "$(SERVE) file:socket $(BIN) {} socket -- $(PYTHON) $(app.dir)/client.py socket {}"
+    lines = {"train.alone": run.format("alone", 1), "train.forks": run.format("forks", 2),
+             "eval.forks": run.format("forks", 3), "eval.forks.cleanup": "rm -f socket",
+             "train.alone.cleanup": "rm -f socket"}  # fmt: skip
+    with (app / "app.mk").open("a") as manifest:
+        manifest.writelines(f"{key} = {value}\n" for key, value in lines.items())
+    said = shared.ok("pgo", f"APP={app}", "LTO=thin", "LAYOUTS=2", "BUDGET=2s", "PRECISION=50%")
+    noted = json.loads((shared.root / "profiles/server-app/pgo.json").read_text())
+    processes = {name: one["raw_profiles"] for name, one in noted["workloads"].items()}
+    assert processes == {"alone": 1, "forks": 3} and noted["raw_profiles"]["lost"] == 0
+    assert noted["hottest"][0]["function"].endswith("answer")
+    assert noted["workloads"]["forks"]["total_count"] > 300 * 4000
+    summary = json.loads((shared.root / "results/latest/summary.json").read_text())
+    found = summary["apps"]["server-app"]
+    assert found["noisy"] or found["variants"]["o2-pgo-thin"]["verdict"] in VERDICTS, said
 
 
 TINY = {
