@@ -40,7 +40,7 @@ manifest-workloads = $(foreach w,$(call workload-names,$1,$(set-here)),$(call ma
 odd-characters := ' " ` $$ \ % : ; ( ) [ ] { } < > & | * ? ! $(hash) = ~ $(comma)
 
 # The directories beside a binary, which has the app's name.
-taken-names := callgrind kept layouts lib notes obj outputs raw runtime stray tools tree work
+taken-names := callgrind kept layouts lib notes obj outputs raw runtime tools tree work
 
 define check-app-name
 $(if $(filter $(taken-names),$(notdir $(call app-dir,$1))),\

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import LLVM, Project, copy_project
+from conftest import LLVM, ROOT, Project, copy_project
 
 # One program for all build systems: a static and a shared library, a generated source, a helper
 # that is built and run during the build, a probe that runs, a C++ file, and flags of its own.
@@ -420,15 +420,33 @@ def test_a_build_that_does_not_serve_is_explained(
 def test_a_program_without_counters_is_an_error_before_training(shared: Project) -> None:
     build = "/usr/bin/gcc -O2 -c main.c step.c && $(CC) -o prog main.o step.o"
     small(shared, "uncounted", build)
-    said = shared.error("train", "APP=apps/uncounted", "VARIANTS=o2-pgo")
-    assert "'prog' has no counters" in said and "TRAIN" not in said
+    done = shared.make("train", "APP=apps/uncounted", "VARIANTS=o2-pgo")
+    assert "'prog' has no counters: the flags did not arrive in it" in done.stderr
+    assert done.returncode != 0 and "BUILD" in done.stdout and "TRAIN" not in done.stdout
 
 
 def test_objects_without_the_flags_are_named(shared: Project) -> None:
-    build = "$(CC) -c main.c && /usr/bin/gcc -c step.c && $(CC) -o prog main.o step.o"
-    small(shared, "partly", build)
+    other = TINY["step.c"].replace("step(", "more(")
+    build = (
+        "$(CC) -c main.c && /usr/bin/gcc -c step.c more.c && as -o text.o text.s &&"
+        " $(AR) rcs libs.a more.o && $(CC) -o prog main.o step.o text.o -L. -ls -Wl,-umore"
+    )
+    app = small(shared, "partly", build)
+    write(app / "src", {"more.c": other, "text.s": ".globl text\ntext: ret\n"})
     said = shared.ok("build", "APP=apps/partly", "VARIANTS=o2")
-    assert "note: built without the variant's flags: step.o" in said
+    assert "note: built without the variant's flags: libs.a(more.o) step.o\n" in said
+
+
+def test_each_of_the_ten_documented_failures_is_expected_by_a_test() -> None:
+    page = (ROOT / "docs" / "your-own-program.md").read_text()
+    rows = re.findall(r"^\| `(.*)` \| .* \|$", page.split("pgolab says")[1], re.MULTILINE)
+    messages = [message for row in rows for message in row.split("` or `")]
+    assert len(rows) == 10 and len(messages) == 11
+    names = ("test_tree.py", "test_workloads.py", "test_train.py")
+    tests = "".join((ROOT / "tests" / name).read_text() for name in names)
+    for message in messages:
+        parts = [p.strip() for p in re.split("'?…'?", message.replace("status 2", "status "))]
+        assert all(p in tests for p in parts if p != "the build of"), message
 
 
 def test_plain_ar_is_explained_where_it_matters(shared: Project) -> None:
@@ -444,9 +462,11 @@ def test_objects_of_an_earlier_build_are_found(shared: Project) -> None:
     write(app / "src", {"Makefile": rules})
     subprocess.run(["make", "-s", "CC=cc", "step.o"], cwd=app / "src", check=True)
     said = shared.error("build", "APP=apps/stale", "VARIANTS=o2")
-    assert "linked objects of an earlier one: step.o" in said and "changes nothing" in said
+    assert "the build linked objects of an earlier one: step.o" in said
+    assert "changes nothing" in said
     subprocess.run(["make", "-s", "CC=cc"], cwd=app / "src", check=True)
-    assert "everything built already" in shared.error("build", "APP=apps/stale", "VARIANTS=o2")
+    said = shared.error("build", "APP=apps/stale", "VARIANTS=o2")
+    assert "found everything built already" in said
 
 
 # What builds do with compilers and linkers, in one Makefile; some of it only older ones do.
@@ -647,6 +667,11 @@ def test_make_new_refuses_what_it_cannot_do(
     if not (shared.root / "apps" / "there").exists():
         small(shared, "there")
     assert wrong in shared.error("new", *arguments)
+
+
+def test_an_app_cannot_have_the_name_of_a_directory_of_its_build(shared: Project) -> None:
+    small(shared, "tree")
+    assert "an app cannot be named 'tree'" in shared.error("build", "APP=apps/tree")
 
 
 def test_make_new_says_what_workloads_are_missing(shared: Project, tmp_path: Path) -> None:
