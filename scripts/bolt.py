@@ -26,13 +26,13 @@ def dyno_stats(log: str) -> dict[str, list[int]]:
     return {name: values for name, values in stats.items() if len(values) == 2}
 
 
-def lay_out(program: Path, binary: Path, profile: str, options: list[str], work: Path) -> Path:
+def lay_out(program: Path, binary: Path, profile: str, arguments: list[str], work: Path) -> Path:
     """Makes work/output of a binary, and work/log; what else is in work goes."""
     # BOLT writes its command line into what it makes: it gets the same one wherever that lies.
     files.empty_directory(work)
     (work / "input").symlink_to(binary.resolve())
     files.write_text(work / "profile.fdata", profile)
-    log = bolt.run(program, binary, ["-data=profile.fdata", "-o", "output", *options], work)
+    log = bolt.run(program, binary, arguments, work)
     files.write_text(work / "log", log)
     return work / "output"
 
@@ -45,14 +45,14 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args(argv)
     program = args.llvm_bin / "llvm-bolt"
-    options = bolt.options(program, WANTED)
+    arguments = ["-data=profile.fdata", "-o", "output", *bolt.options(program, WANTED)]
     libraries = args.output.parent / "lib"
     work = args.output.with_name("bolt.work")
     for path in layouts.libraries(args.input):
         libraries.mkdir(parents=True, exist_ok=True)
         part = bolt.part(args.profile, path.name)
-        lay_out(program, path, part, options, work).replace(libraries / path.name)
-    made = lay_out(program, args.input, bolt.part(args.profile, ""), options, work)
+        lay_out(program, path, part, arguments, work).replace(libraries / path.name)
+    made = lay_out(program, args.input, bolt.part(args.profile, ""), arguments, work)
     log = (work / "log").read_text(encoding="utf-8")
     shares = json.loads(args.profile.with_suffix(".json").read_text())["skipped"]
     hot = [name for name, share in shares.items() if share >= HOT]

@@ -224,7 +224,7 @@ def test_what_perf_sampled_has_no_recipe(tmp_path: Path) -> None:
     (tmp_path / "sample.json").write_text('{"collected_by": "perf"}')
     keys = {"file": str(tmp_path / "sample.prof"), "trainer": "scripts/sample_train.py"}
     lines = {"variant": "o2-sample"} | {f"profile.sample.{k}": v for k, v in keys.items()}
-    app = manifest.Manifest("tiny", tmp_path, "", (), False, "", ())
+    app = manifest.Manifest("tiny", tmp_path, "", (), False, ())
     with pytest.raises(recipe.NoRecipe, match="'o2-sample': perf sampled its profile"):
         recipe.profiles_of(lines, app)
 

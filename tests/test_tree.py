@@ -554,7 +554,7 @@ def test_whatever_a_build_does_with_its_tools_the_flags_arrive(shared: Project) 
 
 def symbols(project: Project, binary: Path) -> set[str]:
     done = subprocess.run(
-        [llvm(project) / "llvm-nm", "--format=just-symbols", "--defined-only", binary],
+        [LLVM / "llvm-nm", "--format=just-symbols", "--defined-only", binary],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     return set(done.stdout.split())
@@ -620,7 +620,7 @@ def test_bolt_lays_out_the_libraries_of_a_program_too(shared: Project) -> None:
     place = shared.root / "build/laid/o2-bolt"
     for where in (place, place / "layouts/1"):
         for name in ("laid", "lib/libshared.so"):
-            shown = subprocess.run([llvm(shared) / "llvm-readelf", "-S", "-W", where / name],
+            shown = subprocess.run([LLVM / "llvm-readelf", "-S", "-W", where / name],
                                    capture_output=True, text=True, check=True)  # fmt: skip
             assert ".note.bolt_info" in shown.stdout, where / name
     lines = (shared.root / "profiles/laid/o2-bolt.fdata").read_text().splitlines()
