@@ -104,7 +104,8 @@ def run_gate(app: Path, base: str, new: str, settings: Sequence[str]) -> dict[st
     if done.returncode not in (0, 1):
         tail = (done.stdout + done.stderr).splitlines()[-20:]
         raise Failure(f"scripts/gate ended with {done.returncode}", f"it had {given}", tail)
-    run = Path(os.path.realpath("results/latest"))
+    (shown,) = (line for line in lines if line.startswith("report: "))
+    run = Path(shown.removeprefix("report: ")).parent
     summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
     found = summary["gate"]
     slower = [found["instructions"] - 1] if "instructions" in found else [
