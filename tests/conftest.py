@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
 TINY = ROOT / "tests" / "fixtures" / "tiny"
+
+
+# nohup, and a shell in the background, start tests with signals ignored. The programs that tests
+# start would inherit that, and wait for ever for a signal; a handler they do not inherit.
+for number in (signal.SIGHUP, signal.SIGINT):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)
 
 
 def newest_llvm() -> Path:
