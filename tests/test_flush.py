@@ -217,6 +217,7 @@ def steps_counted(project: Project, directory: Path) -> int:
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="threads race on two CPUs")
+@pytest.mark.alone
 def test_threads_lose_counts_unless_the_manifest_says_that_there_are_some(
     tmp_path: Path,
 ) -> None:
