@@ -449,6 +449,12 @@ def test_each_of_the_ten_documented_failures_is_expected_by_a_test() -> None:
         assert all(p in tests for p in parts if p != "the build of"), message
 
 
+def test_one_command_may_compile_several_files(shared: Project) -> None:
+    small(shared, "several", "$(CC) -O3 -c main.c step.c && $(CC) -o prog main.o step.o")
+    said = shared.ok("build", "APP=apps/several", "VARIANTS=o2")
+    assert "without the variant's flags" not in said
+
+
 def test_plain_ar_is_explained_where_it_matters(shared: Project) -> None:
     small(shared, "archive", SPLIT + "ar rcs libs.a step.o && $(CC) -o prog main.o -L. -ls")
     assert "plain ar" not in shared.ok("build", "APP=apps/archive", "VARIANTS=o2")
