@@ -13,7 +13,11 @@ from pgolab.errors import Failure
 
 ODD = set("'\"`$\\%:;()[]{}<>&|*?!#=~, \t")
 MOST_SHOWN = 6
-ASIDE = re.compile(r"test|fuzz|example|bench|demo")  # programs that are less likely meant
+ASIDE = re.compile(r"test|fuzz|example|bench|demo|debug")  # programs that are less likely meant
+LINKER = r"(?:cc|cxx|ld|linker|link|clang|[cg]\+\+)\b|\blink\."
+LINKS = re.compile(rf"(?i)(?:{LINKER})[^|;&]*\s-o\s*(\S+)")
+NOT_LINKS = re.compile(r"\s-(c|shared|E|S|M\w*|dynamiclib)\b")
+NOT_PROGRAMS = re.compile(r"^-|[$%\s*\\]|\.(o|so|a|c|h|s|S|dylib|dll|exe|js|wasm)$|(^|/)$")
 
 # Build systems, the more telling first: a tree that has several often ships files of the later.
 KINDS = {
@@ -89,16 +93,16 @@ def of_cmake(tree: Path) -> Iterator[str]:
 
 def of_meson(tree: Path) -> Iterator[str]:
     for where, text in texts(tree, "meson.build"):
-        for name in re.findall(r"\bexecutable\s*\(\s*'([^']+)'", text):
+        for name in re.findall(r"\bexecutable\s*\(\s*'([^']+)'\s*,", text):
             yield str(Path("build-pgolab") / where / name)
 
 
 def of_autotools(tree: Path) -> Iterator[str]:
     for where, text in texts(tree, "Makefile.am"):
         joined = text.replace("\\\n", " ")
-        kinds = "bin|sbin|noinst|libexec"
-        for names in re.findall(rf"(?m)^\s*(?:{kinds})_PROGRAMS\s*\+?=(.*)$", joined):
-            yield from (str(where / name) for name in names.split())
+        for kind in ("bin", "sbin", "libexec", "noinst"):
+            for names in re.findall(rf"(?m)^\s*{kind}_PROGRAMS\s*\+?=(.*)$", joined):
+                yield from (str(where / name) for name in names.split())
 
 
 def of_make(tree: Path) -> Iterator[str]:
@@ -110,34 +114,39 @@ def of_make(tree: Path) -> Iterator[str]:
             rule = re.match(r"^([^\t:=]+):(?!=)", line)
             if rule:
                 target = rule[1].split()[0] if rule[1].split() else ""
-            made = re.search(r"\s-o\s*(\S+)", line)
-            if line.startswith("\t") and made and not re.search(r"\s-(c|shared|E|S)\b", line):
-                name = target if made[1] in ("$@", '"$@"') else made[1]
-                for _ in range(3):
-                    name = re.sub(r"\$[({](\w+)[)}]", lambda m: values.get(m[1], m[0]), name)
-                yield str(where / name)
+            made = LINKS.search(line)
+            if line.startswith("\t") and made and not NOT_LINKS.search(line):
+                name = made[1].strip("\"'").replace("$@", target).replace("$(@)", target)
+                for _ in range(3):  # what a Makefile sets nowhere is empty, such as $(EXEEXT)
+                    name = re.sub(r"\$[({](\w+)[)}]", lambda m: values.get(m[1], ""), name)
+                yield str(where / name) if name else ""
 
 
 PROGRAMS = {"autotools": of_autotools, "cmake": of_cmake, "meson": of_meson,
             "make": of_make, "configure": of_make}  # fmt: skip
 
 
-def look(tree: Path) -> list[Found]:
-    """The ways to build a tree, the likeliest first."""
+def look(tree: Path, app: str) -> list[Found]:
+    """The ways to build a tree, with its programs, the likeliest first; app is its name."""
+    called = (app, re.sub(r"[-_]v?\d.*$", "", tree.resolve().name))
+
+    def unlikely(program: str) -> tuple[bool, bool]:
+        return bool(ASIDE.search(program)), Path(program).name not in called
+
     found = []
     for kind, (names, build) in KINDS.items():
         file = next((n for n in names if (tree / n).is_file()), None)
         if file:
             names_found = dict.fromkeys(PROGRAMS[kind](tree))
-            programs = [p for p in names_found if not re.search(r"[$%\s]|\.(o|so|a)$", p)]
-            programs.sort(key=lambda p: bool(ASIDE.search(p)))
+            programs = [p for p in names_found if not NOT_PROGRAMS.search(p)]
+            programs.sort(key=unlikely)
             found.append(Found(kind, file, build, programs))
     return found
 
 
 def manifest(app: Path, tree: Path) -> str:
     """The text of app.mk."""
-    found = look(tree)
+    found = look(tree, app.resolve().name)
     if not found:
         found = [Found("script", "no build file that pgolab knows", "./build.sh", [])]
     first = found[0]

@@ -684,3 +684,47 @@ def test_make_new_says_what_workloads_are_missing(shared: Project, tmp_path: Pat
     app = shared.root / "apps" / "fresh"
     shared.ok("new", f"APP={app}", f"SRC={tree_of(tmp_path / 'src', 'make')}")
     assert "has no eval workload" in shared.error("pgo", f"APP={app}")
+
+
+GUESSES = {
+    "find-is-no-linker": ("prog", {"Makefile": tabbed("""\
+clean:
+    rm -f `find . -name '*.o' -o -name '*.d'`
+    genhtml --legend -o report prog.info
+tool-1: tool.o
+    $(CC) -o $@ $^
+prog: prog.o
+    $(CC) $(LDFLAGS) $^ -o $@$(EXT)
+""")}),
+    "named-by-variables": ("src/prog-server", {"src/Makefile": tabbed("""\
+SERVER=prog-server$(SUFFIX)
+LINKED=$(QUIET)$(CC) $(LDFLAGS)
+prog_LD=$(LINKED)
+$(SERVER): a.o
+    $(prog_LD) -o $@ $^
+prog.c: gen
+    $(CC) -E -o $@ $^
+"""), "Makefile": "all:\n\t$(MAKE) -C src\n"}),
+    "installed-ones-first": ("src/prog/prog", {"configure.ac": "", "debug/Makefile.am": (
+        "noinst_PROGRAMS = repeat flush\n"), "src/prog/Makefile.am": "bin_PROGRAMS = prog\n",
+        "aux/Makefile.am": "noinst_PROGRAMS = gen\n"}),
+    "its-namesake-first": ("build-pgolab/main/prog", {
+        "CMakeLists.txt": "add_executable(also a.c)\n",
+        "main/CMakeLists.txt": "add_executable(prog b.c)\n"}),
+    "whole-names-only": ("build-pgolab/prog", {
+        "meson.build": "executable('part-' + name, 'a.c')\nexecutable('prog', 'b.c')\n"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", GUESSES)
+def test_make_new_finds_the_program_among_what_a_tree_builds(
+    shared: Project, tmp_path: Path, shape: str
+) -> None:
+    program, files = GUESSES[shape]
+    write(tmp_path / "prog-1.2", files)
+    shared.ok("new", f"APP={tmp_path}/exp", f"SRC={tmp_path}/prog-1.2")
+    text = (tmp_path / "exp/app.mk").read_text()
+    (guess,) = re.findall(r"(?m)^app\.binary := (.*)$", text)
+    assert guess == program, text
+    listed = re.findall(r"(?m)^# app\.binary := (.*)$", text)
+    assert not {"report", "-name", "prog.c", "build-pgolab/part-"} & set(listed)
