@@ -578,7 +578,7 @@ def test_what_needs_single_sources_is_refused(
 
 def test_every_technique_works_on_a_tree(shared: Project) -> None:
     small(shared, "all", SPLIT + "$(AR) rcs libs.a step.o && $(CC) -o prog main.o -L. -ls")
-    built_with(shared, "all", "o2-full o2-cspgo-thin o2-nopie o2-startup")
+    built_with(shared, "all", "o2 o2-full o2-cspgo-thin o2-nopie o2-startup")
     place = shared.root / "build" / "all"
     header = subprocess.run([LLVM / "llvm-readelf", "-h", place / "o2-nopie" / "all"],
                             capture_output=True, text=True, check=True)  # fmt: skip
