@@ -7,9 +7,9 @@ app.sources  := $(wildcard $(app.dir)/*.c)
 app.cflags   := -std=c11
 app.generate := $(app.dir)/generate.sh $(app.inputs)/kvload $(sort $(wildcard $(app.dir)/load/*))
 
-train.cache    = $(app.inputs)/kvload --server $(BIN) --mix cache --seed 101 --requests 8000 --connections 4 --pipeline 512 --repeat $(SCALE)
-train.counters = $(app.inputs)/kvload --server $(BIN) --mix counters --seed 102 --requests 8000 --connections 4 --pipeline 512 --repeat $(SCALE)
-train.hashes   = $(app.inputs)/kvload --server $(BIN) --mix hashes --seed 103 --requests 8000 --connections 2 --pipeline 512 --repeat $(SCALE)
+train.cache    = $(app.inputs)/kvload --server $(BIN) --mix cache --seed 101 --requests 8000 --connections 4 --pipeline 512 --in-turn 1 --repeat $(SCALE)
+train.counters = $(app.inputs)/kvload --server $(BIN) --mix counters --seed 102 --requests 8000 --connections 4 --pipeline 512 --in-turn 1 --repeat $(SCALE)
+train.hashes   = $(app.inputs)/kvload --server $(BIN) --mix hashes --seed 103 --requests 8000 --connections 2 --pipeline 512 --in-turn 1 --repeat $(SCALE)
 
 eval.sessions      = $(app.inputs)/kvload --server $(BIN) --mix sessions --seed 201 --requests 8000 --connections 4 --pipeline 512 --repeat $(SCALE)
 eval.sessions.work = 8000 requests

@@ -75,8 +75,8 @@ static bool open_client(struct drive *drive, struct client *client) {
 }
 
 /* Sends one request and waits for a reply of known length. */
-static bool ask(struct drive *drive, const char *request, const char *expected) {
-    struct client *client = &drive->clients[0];
+static bool ask(struct drive *drive, struct client *client, const char *request,
+                const char *expected) {
     char reply[64] = "";
     size_t length = strlen(expected);
     ssize_t sent = send(client->fd, request, strlen(request), MSG_NOSIGNAL);
@@ -116,13 +116,28 @@ static uint64_t due_ns(const struct drive *drive, const struct client *client,
     return drive->start_ns + (uint64_t)((double)turn * interval_ns);
 }
 
+/* Connections in turn take the lowest number of batches first. */
+static bool has_turn(const struct drive *drive, const struct client *client) {
+    for (size_t i = 0; drive->in_turn && i < drive->connections; i++) {
+        const struct client *other = &drive->clients[i];
+        if (other->started > other->finished)
+            return false;
+        if (other->started < other->batches &&
+            (other->started < client->started ||
+             (other->started == client->started && other < client)))
+            return false;
+    }
+    return true;
+}
+
 static void start_batches(const struct drive *drive, struct client *client,
                           uint64_t now) {
     if (drive->rate > 0) {
         while (client->started < client->batches &&
                due_ns(drive, client, client->started) <= now)
             client->started++;
-    } else if (client->started == client->finished && client->started < client->batches) {
+    } else if (client->started == client->finished && client->started < client->batches &&
+               has_turn(drive, client)) {
         client->started++;
         client->begun_ns = now;
     }
@@ -242,6 +257,14 @@ static bool is_finished(const struct drive *drive) {
     return true;
 }
 
+/* Nothing is under way: with connections in turn, the next may be one served before. */
+static bool is_idle(const struct drive *drive) {
+    for (size_t i = 0; drive->in_turn && i < drive->connections; i++)
+        if (drive->clients[i].started > drive->clients[i].finished)
+            return false;
+    return drive->in_turn;
+}
+
 static void restart(struct drive *drive) {
     for (size_t i = 0; i < drive->connections; i++) {
         struct client *client = &drive->clients[i];
@@ -279,6 +302,11 @@ static bool run_once(struct drive *drive, bool first) {
         }
         if (is_finished(drive))
             return true;
+        if (is_idle(drive)) {
+            for (size_t i = 0; i < drive->connections; i++)
+                drive->polls[i].revents = 0;
+            continue;
+        }
         if (!wait_for_clients(drive))
             return false;
     }
@@ -316,7 +344,8 @@ bool drive_prepare(struct drive *drive) {
 
 static bool run_all(struct drive *drive) {
     for (size_t i = 0; i < drive->repeat; i++)
-        if (!run_once(drive, i == 0) || !ask(drive, "FLUSHALL\r\n", "+OK\r\n"))
+        if (!run_once(drive, i == 0) ||
+            !ask(drive, drive->clients, "FLUSHALL\r\n", "+OK\r\n"))
             return false;
     for (size_t i = 0; i < drive->connections; i++)
         drive->digest = drive->digest * 31 + drive->clients[i].digest;
@@ -325,9 +354,10 @@ static bool run_all(struct drive *drive) {
 
 bool drive_run(struct drive *drive) {
     for (size_t i = 0; i < drive->connections; i++)
-        if (!open_client(drive, &drive->clients[i]))
+        if (!open_client(drive, &drive->clients[i]) ||
+            (drive->in_turn && !ask(drive, &drive->clients[i], "DBSIZE\r\n", ":0\r\n")))
             return false;
-    if (!ask(drive, "DBSIZE\r\n", ":0\r\n"))
+    if (!ask(drive, drive->clients, "DBSIZE\r\n", ":0\r\n"))
         return false;
     uint64_t begun = now_ns();
     bool ran = run_all(drive);

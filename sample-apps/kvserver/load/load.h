@@ -69,7 +69,8 @@ struct drive {
     uint16_t port;
     size_t requests; /* of all connections together */
     size_t repeat, connections, pipeline;
-    double rate; /* requests per second; 0: closed loop */
+    double rate;  /* requests per second; 0: closed loop */
+    bool in_turn; /* one connection at a time */
 
     /* results */
     struct histogram *latency_ns;

@@ -22,6 +22,8 @@ static const char usage[] =
     "  --pipeline N      requests sent at once; each has the latency of the last (1)\n"
     "  --rate N          requests per second on a fixed schedule, with latencies from\n"
     "                    when they were due; 0 for as fast as replies come (0)\n"
+    "  --in-turn N       1: a batch is sent when no other is under way, so that the\n"
+    "                    server sees the same sequence in each run (0)\n"
     "\n"
     "Prints a digest of the replies, the same for the same mix, seed, requests and\n"
     "connections. Appends what it has measured to the file that PGOLAB_METRICS names.\n";
@@ -30,7 +32,7 @@ enum { MAX_CONNECTIONS = 1000, MAX_REQUESTS = 10000000 };
 
 struct options {
     const char *server, *mix;
-    uint64_t port, seed, requests, repeat, connections, pipeline, rate;
+    uint64_t port, seed, requests, repeat, connections, pipeline, rate, in_turn;
 };
 
 struct option {
@@ -68,6 +70,7 @@ static bool parse_options(int argc, char **argv, struct options *o) {
         {"--connections", NULL, &o->connections, 1, MAX_CONNECTIONS},
         {"--pipeline", NULL, &o->pipeline, 1, MAX_REQUESTS},
         {"--rate", NULL, &o->rate, 0, 1000000000},
+        {"--in-turn", NULL, &o->in_turn, 0, 1},
     };
     for (int i = 1; i < argc; i += 2) {
         size_t k = 0, count = sizeof(known) / sizeof(known[0]);
@@ -89,6 +92,8 @@ static bool check_options(const struct options *o) {
         fprintf(stderr, "kvload: give one of --server and --port\n");
     else if (mix_find(o->mix) == NULL)
         fprintf(stderr, "kvload: no mix '%s'; there are: %s\n", o->mix, mix_names());
+    else if (o->in_turn && o->rate > 0)
+        fprintf(stderr, "kvload: --in-turn and --rate exclude each other\n");
     else if (o->connections > o->requests)
         fprintf(stderr, "kvload: more connections than requests\n");
     else
@@ -171,6 +176,7 @@ int main(int argc, char **argv) {
         .requests = options.requests,
         .repeat = options.repeat,
         .rate = (double)options.rate,
+        .in_turn = options.in_turn == 1,
     };
     struct process server = {0};
     prctl(PR_SET_TIMERSLACK, 1); /* ns: a schedule is to be kept exactly */
