@@ -14,8 +14,8 @@ LINTERS = ["clang-format-{}", "clang-tidy-{}"]
 OTHERS = """make libc6-dev libc6-dbg g++ hyperfine valgrind time python3 python3-numpy python3-scipy
     python3-matplotlib python3-jinja2 python3-rich""".split()
 FOR_TESTS = """shellcheck flake8 mypy yamllint chromium cmake ninja-build meson autoconf automake
-    libtool libtool-bin ccache python3-pytest python3-pytest-xdist python3-hypothesis python3-jsonschema
-    python3-yaml""".split()
+    libtool libtool-bin ccache python3-pytest python3-pytest-xdist python3-hypothesis
+    python3-jsonschema python3-yaml""".split()
 
 FAKES = {
     "id": 'cat "$FAKE/uid"',
