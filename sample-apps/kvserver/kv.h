@@ -262,6 +262,7 @@ struct server {
     size_t session_count;
     uint64_t next_session;
     int64_t started_ms;
+    int64_t clock_step_ms; /* how long a turn of the event loop is; 0: as it is */
     uint64_t rejected, commands, bytes_in, bytes_out;
     uint16_t port;
 };

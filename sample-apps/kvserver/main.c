@@ -17,13 +17,15 @@ static const char usage[] =
     "  --max-buffer BYTES  of one request, and of replies that wait for one\n"
     "                      client (1073741824)\n"
     "  --max-memory BYTES  of the data set, 0 for no limit (0)\n"
+    "  --clock-step N      milliseconds by which a turn of the event loop advances\n"
+    "                      the clock, so that runs repeat; 0 for the system's (0)\n"
     "\n"
     "Prints `ready ADDRESS:PORT` when it accepts connections. SIGTERM and SIGINT\n"
     "end it with status 0.\n";
 
 struct options {
     const char *address;
-    uint64_t port, hash_seed, clients, buffer, memory;
+    uint64_t port, hash_seed, clients, buffer, memory, clock_step;
 };
 
 struct option {
@@ -53,6 +55,7 @@ static bool set_option(struct options *o, const char *name, const char *text) {
         {"--max-clients", &o->clients, 1, 1000000},
         {"--max-buffer", &o->buffer, 1024, INT64_MAX / 4},
         {"--max-memory", &o->memory, 0, INT64_MAX},
+        {"--clock-step", &o->clock_step, 0, 1000000},
     };
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         if (strcmp(name, numbers[i].name) == 0 && text != NULL)
@@ -107,6 +110,7 @@ int main(int argc, char **argv) {
     struct server server = {
         .db.now_ms = net_now_ms(),
         .started_ms = net_now_ms(),
+        .clock_step_ms = (int64_t)options.clock_step,
         .max_clients = options.clients,
         .max_buffer = options.buffer,
     };

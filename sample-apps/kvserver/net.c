@@ -254,7 +254,7 @@ static bool answer(struct net *net, struct connection *connection) {
 
 /* Until the listening socket is tried again or keys are to be swept; -1 without end. */
 static int timeout_ms(const struct net *net) {
-    if (net->server->db.deadlines > 0)
+    if (net->server->db.deadlines > 0 && net->server->clock_step_ms == 0)
         return SWEEP_MS;
     return net->listening ? -1 : RETRY_MS;
 }
@@ -290,13 +290,18 @@ static void serve_ready(struct net *net, struct epoll_event *events, int count) 
         accept_some(net);
 }
 
+static int64_t time_of_turn(const struct server *server) {
+    return server->clock_step_ms > 0 ? server->db.now_ms + server->clock_step_ms
+                                     : net_now_ms();
+}
+
 static bool turn(struct net *net, const sigset_t *while_waiting) {
     struct epoll_event events[EVENTS];
     int count =
         epoll_pwait(net->epoll_fd, events, EVENTS, timeout_ms(net), while_waiting);
     if (count < 0)
         return errno == EINTR;
-    net->server->db.now_ms = net_now_ms();
+    net->server->db.now_ms = time_of_turn(net->server);
     serve_ready(net, events, count);
     if (!net->listening)
         resume_listening(net);

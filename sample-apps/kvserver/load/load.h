@@ -55,7 +55,8 @@ struct process {
     double cpu_s;
 };
 
-bool process_start(struct process *process, const char *path); /* false with errno set */
+/* False with errno set. In turn, the server's clock counts turns of its event loop. */
+bool process_start(struct process *process, const char *path, bool in_turn);
 bool process_await(const struct process *process, uint16_t *port);
 
 /* Ends it by SIGTERM; false unless its exit status is 0 then. */

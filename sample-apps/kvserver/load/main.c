@@ -22,8 +22,8 @@ static const char usage[] =
     "  --pipeline N      requests sent at once; each has the latency of the last (1)\n"
     "  --rate N          requests per second on a fixed schedule, with latencies from\n"
     "                    when they were due; 0 for as fast as replies come (0)\n"
-    "  --in-turn N       1: a batch is sent when no other is under way, so that the\n"
-    "                    server sees the same sequence in each run (0)\n"
+    "  --in-turn N       1: a batch is sent when no other is under way, and the server\n"
+    "                    counts time in turns, so that it does the same in each run (0)\n"
     "\n"
     "Prints a digest of the replies, the same for the same mix, seed, requests and\n"
     "connections. Appends what it has measured to the file that PGOLAB_METRICS names.\n";
@@ -142,7 +142,8 @@ static bool append_metrics(const struct drive *drive, const struct process *serv
 /* The requests are made while the server starts. */
 static bool drive_server(const struct options *options, struct drive *drive,
                          struct process *server) {
-    if (options->server != NULL && !process_start(server, options->server)) {
+    if (options->server != NULL &&
+        !process_start(server, options->server, drive->in_turn)) {
         fprintf(stderr, "kvload: %s: %s\n", options->server, strerror(errno));
         return false;
     }

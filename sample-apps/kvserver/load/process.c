@@ -17,8 +17,9 @@
 enum { TIMEOUT_MS = 10000, EXEC_FAILED = 127 };
 
 /* The server ends when this process does, however that happens. */
-static void become_server(const char *path, int output) {
-    char *const arguments[] = {(char *)path, "--port", "0", NULL};
+static void become_server(const char *path, bool in_turn, int output) {
+    char *const arguments[] = {
+        (char *)path, "--port", "0", in_turn ? "--clock-step" : NULL, "1", NULL};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (dup2(output, STDOUT_FILENO) >= 0)
         execv(path, arguments);
@@ -26,13 +27,13 @@ static void become_server(const char *path, int output) {
     _exit(EXEC_FAILED);
 }
 
-bool process_start(struct process *process, const char *path) {
+bool process_start(struct process *process, const char *path, bool in_turn) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0)
         return false;
     process->pid = fork();
     if (process->pid == 0)
-        become_server(path, ends[1]);
+        become_server(path, in_turn, ends[1]);
     close(ends[1]);
     process->output = ends[0];
     return process->pid > 0;

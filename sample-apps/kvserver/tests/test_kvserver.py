@@ -607,6 +607,14 @@ def test_without_memory_writes_fail_and_nothing_else(program: Path) -> None:
         assert int(client.info("memory")["used_memory"]) <= 60_000
 
 
+def test_a_clock_that_counts_turns_makes_expiry_repeatable(program: Path) -> None:
+    for _ in range(2):
+        with Server(program, "--clock-step", "1000") as server, server.client() as client:
+            assert client.call("SET", "a", "1", "PX", "3500") == "+OK"
+            left = [client.call("PTTL", "a") for _ in range(4)]
+            assert left == [2500, 1500, 500, -2]
+
+
 def test_a_client_that_does_not_read_is_paused(shared: Server, client: Client) -> None:
     value = "x" * 100_000
     client.call("SET", "v", value)
@@ -614,9 +622,13 @@ def test_a_client_that_does_not_read_is_paused(shared: Server, client: Client) -
         name = "peer={}:{},".format(*slow.socket.getsockname())
         sender = threading.Thread(target=slow.send, args=(pack("GET", "v") * 2000,))
         sender.start()
-        tasks = client.info("tasks")
-        while "unsent=0" in next(task for task in tasks.values() if name in task):
-            tasks = client.info("tasks")
+
+        def unsent_of_slow() -> int:  # 0 before the server knows it, too
+            tasks = client.info("tasks").values()
+            return sum(int(task.rsplit("=", 1)[1]) for task in tasks if name in task)
+
+        while not unsent_of_slow():
+            pass
         time.sleep(0.05)
         unsent = [int(task.rsplit("=", 1)[1]) for task in client.info("tasks").values()]
         assert max(unsent) < 1_000_000
