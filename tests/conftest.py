@@ -88,8 +88,8 @@ class Project:
         return target
 
 
-def copy_project(target: Path) -> Project:
-    """The parts of the project that a build needs, with a lock of its own beside it."""
+def copy_project(target: Path, lock: Path | None = None) -> Project:
+    """The parts of the project that a build needs; lock: where its lock is, target's parent."""
     target.mkdir(parents=True)
     for name in ("Makefile", "pipeline", "scripts"):
         source = ROOT / name
@@ -99,7 +99,7 @@ def copy_project(target: Path) -> Project:
             shutil.copy2(source, target / name)
     # Tests that run at once would wait for each other at the lock of the machine.
     toolchain = target / "pipeline/toolchain.mk"
-    own = re.subn(r"(?m)^lock := .*$", f"lock := {target.parent}", toolchain.read_text())
+    own = re.subn(r"(?m)^lock := .*$", f"lock := {lock or target.parent}", toolchain.read_text())
     assert own[1] == 1
     toolchain.write_text(own[0])
     (target / "sample-apps").mkdir()
@@ -118,7 +118,7 @@ def project(tmp_path: Path) -> Project:
 @pytest.fixture
 def new_project(tmp_path: Path) -> Callable[[str], Project]:
     """Makes a copy of the project in a directory of the given name."""
-    return lambda name: copy_project(tmp_path / name)
+    return lambda name: copy_project(tmp_path / name, tmp_path)
 
 
 def steps(output: str) -> list[str]:
