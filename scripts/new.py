@@ -17,16 +17,17 @@ ASIDE = re.compile(r"test|fuzz|example|bench|demo|debug")  # programs that are l
 LINKER = r"(?:cc|cxx|ld|linker|link|clang|[cg]\+\+)\b|\blink\."
 LINKS = re.compile(rf"(?i)(?:{LINKER})[^|;&]*\s-o\s*(\S+)")
 NOT_LINKS = re.compile(r"\s-(c|shared|E|S|M\w*|dynamiclib)\b")
-NOT_PROGRAMS = re.compile(r"^-|[$%\s*\\]|\.(o|so|a|c|h|s|S|dylib|dll|exe|js|wasm)$|(^|/)$")
+NOT_PROGRAMS = re.compile(r"^-|^\d+$|[$%\s*\\]|\.(o|so|a|c|h|s|S|dylib|dll|exe|js|wasm)$|(^|/)$")
 
 # Build systems, the more telling first: a tree that has several often ships files of the later.
 KINDS = {
     "autotools": (("configure.ac", "configure.in"), "$(autotools-build)"),
     "cmake": (("CMakeLists.txt",), "$(cmake-build)"),
     "meson": (("meson.build",), "$(meson-build)"),
+    "configure": (("configure", "auto/configure"), "./{file} && $(make-build)"),
     "make": (("GNUmakefile", "makefile", "Makefile"), "$(make-build)"),
-    "configure": (("configure",), "./configure && $(make-build)"),
 }
+DEEPEST = 3  # where to look for build files when the tree has none at its top
 
 TEMPLATE = """\
 # {name}, for pgolab. docs/manifest.md has every key, docs/your-own-program.md a walk through.
@@ -114,11 +115,15 @@ def of_make(tree: Path) -> Iterator[str]:
             rule = re.match(r"^([^\t:=]+):(?!=)", line)
             if rule:
                 target = rule[1].split()[0] if rule[1].split() else ""
+                if target == "a.out":  # what a link without -o makes
+                    yield str(where / target)
             made = LINKS.search(line)
             if line.startswith("\t") and made and not NOT_LINKS.search(line):
                 name = made[1].strip("\"'").replace("$@", target).replace("$(@)", target)
                 for _ in range(3):  # what a Makefile sets nowhere is empty, such as $(EXEEXT)
                     name = re.sub(r"\$[({](\w+)[)}]", lambda m: values.get(m[1], ""), name)
+                if made[1].startswith("$"):
+                    name = name.lstrip("/")  # of a directory that is set elsewhere
                 yield str(where / name) if name else ""
 
 
@@ -127,21 +132,43 @@ PROGRAMS = {"autotools": of_autotools, "cmake": of_cmake, "meson": of_meson,
 
 
 def look(tree: Path, app: str) -> list[Found]:
-    """The ways to build a tree, with its programs, the likeliest first; app is its name."""
+    """The ways to build a tree, with its programs, the likeliest first; app is its name.
+
+    Where there is nothing at its top, those of the directories next below.
+    """
     called = (app, re.sub(r"[-_]v?\d.*$", "", tree.resolve().name))
+    places = [tree]
+    for _ in range(DEEPEST + 1):
+        found = [one for place in places for one in look_in(place, tree, called)]
+        if found:
+            return found if places == [tree] else sorted(
+                found, key=lambda one: unlikely(one.programs[:1], called)
+            )  # fmt: skip
+        places = sorted(p for place in places for p in place.iterdir() if p.is_dir())
+    return []
 
-    def unlikely(program: str) -> tuple[bool, bool]:
-        return bool(ASIDE.search(program)), Path(program).name not in called
 
-    found = []
+def unlikely(programs: list[str], called: tuple[str, str]) -> tuple[bool, bool, bool]:
+    """A key that sorts what is less likely meant behind the rest."""
+    name = programs[0] if programs else ""
+    return not name, bool(ASIDE.search(name)), Path(name).name not in called
+
+
+def look_in(place: Path, tree: Path, called: tuple[str, str]) -> Iterator[Found]:
+    """The ways to build that the files of a directory of the tree offer."""
+    inner = place.relative_to(tree)
+    enter = f"cd {inner} && " if inner != Path() else ""
     for kind, (names, build) in KINDS.items():
-        file = next((n for n in names if (tree / n).is_file()), None)
+        file = next((n for n in names if (place / n).is_file()), None)
         if file:
-            names_found = dict.fromkeys(PROGRAMS[kind](tree))
-            programs = [p for p in names_found if not NOT_PROGRAMS.search(p)]
-            programs.sort(key=unlikely)
-            found.append(Found(kind, file, build, programs))
-    return found
+            found = (p for p in dict.fromkeys(PROGRAMS[kind](place)) if not NOT_PROGRAMS.search(p))
+            programs = sorted(found, key=lambda p: unlikely([p], called))
+            yield Found(
+                kind,
+                str(inner / file),
+                enter + build.replace("{file}", file),
+                [str(inner / p) for p in programs],
+            )
 
 
 def manifest(app: Path, tree: Path) -> str:
@@ -163,7 +190,9 @@ def manifest(app: Path, tree: Path) -> str:
         tree=place,
         how=f"the tree has {first.file}." if first.kind != "script" else f"there is {first.file}.",
         build=first.build,
-        others="".join(f"# app.build = {f.build}    # there is {f.file} too\n" for f in found[1:]),
+        others="".join(
+            f"# app.build = {f.build}    # there is {f.file} too\n" for f in found[1:MOST_SHOWN]
+        ),
         binary="\n".join(lines),
     )
 

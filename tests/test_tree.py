@@ -711,9 +711,33 @@ prog.c: gen
     "its-namesake-first": ("build-pgolab/main/prog", {
         "CMakeLists.txt": "add_executable(also a.c)\n",
         "main/CMakeLists.txt": "add_executable(prog b.c)\n"}),
+    "without-a-name": ("a.out", {"makefile": tabbed("""\
+a.out: prog.o $(OFILES)
+    $(CC) $(CFLAGS) prog.o $(OFILES) -lm
+maketab: maketab.c
+    $(HOSTCC) $(CFLAGS) maketab.c -o maketab
+""")}),
+    "in-a-directory-set-elsewhere": ("programs/prog", {"programs/Makefile": tabbed("""\
+ifdef BUILD_DIR
+$(BUILD_DIR)/prog: $(OBJ)
+    $(CC) $(FLAGS) $^ -o $@$(EXT)
+endif
+"""), "Makefile": "prog:\n\t$(MAKE) -C programs prog\n"}),
+    "build-files-below-the-top": ("src/prog/main/prog", {
+        "README": "", "src/aux/Makefile": "x: x.o\n\t$(CC) -o x x.o\n",
+        "src/prog/configure.ac": "", "src/prog/main/Makefile.am": "bin_PROGRAMS = prog\n"}),
     "whole-names-only": ("build-pgolab/prog", {
         "meson.build": "executable('part-' + name, 'a.c')\nexecutable('prog', 'b.c')\n"}),
 }  # fmt: skip
+
+
+def test_a_configure_of_its_own_runs_before_make(shared: Project, tmp_path: Path) -> None:
+    for number, file in enumerate(("configure", "auto/configure")):
+        tree = tmp_path / f"prog-{number}"
+        write(tree, {file: "", "Makefile": "prog:\n\t$(CC) -o prog prog.c\n"})
+        shared.ok("new", f"APP={tmp_path}/{number}", f"SRC={tree}")
+        text = (tmp_path / f"{number}/app.mk").read_text()
+        assert f"app.build   = ./{file} && $(make-build)\n# app.build = $(make-build)" in text
 
 
 @pytest.mark.parametrize("shape", GUESSES)
@@ -726,5 +750,6 @@ def test_make_new_finds_the_program_among_what_a_tree_builds(
     text = (tmp_path / "exp/app.mk").read_text()
     (guess,) = re.findall(r"(?m)^app\.binary := (.*)$", text)
     assert guess == program, text
+    assert ("app.build   = cd src/prog && $(autotools-build)\n" in text) == ("README" in files)
     listed = re.findall(r"(?m)^# app\.binary := (.*)$", text)
     assert not {"report", "-name", "prog.c", "build-pgolab/part-"} & set(listed)
