@@ -20,7 +20,8 @@
 #                               is linked from the variant's own objects
 #   technique.NAME.runtime      a file of pipeline/runtime/ that is linked into that build
 #   technique.NAME.train-groups the groups whose techniques that build shares with the variant; one
-#                               without `level` is built with o2, once for all variants
+#                               without `level` is built with o2, once for all variants but those of
+#                               a level that is trained itself
 #   technique.NAME.after        a technique whose profile, $(first-profile), that build uses
 # Makes no file.
 
@@ -96,8 +97,9 @@ stem = $(call dashed,$(filter-out $(call in-group,$(link-only),$(techniques)),$(
 profiled = $(foreach t,$(call undashed,$1),$(if $(call key,$t,profile,$1),$t))
 
 # $(call trained-techniques,TECHNIQUE,VARIANT): those of the build that is trained for TECHNIQUE in VARIANT.
-trained-techniques = $(call order,$(if $(filter level,$(call key,$1,train-groups,$2)),,o2) $(foreach t,$(call \
-    undashed,$2),$(if $(or $(technique.$t.trained),$(filter $(technique.$t.group),$(call key,$1,train-groups,$2))),$t)))
+trained-techniques = $(call order,$(call with-level,$(foreach t,$(call \
+    undashed,$2),$(if $(or $(technique.$t.trained),$(filter $(technique.$t.group),$(call key,$1,train-groups,$2))),$t))))
+with-level = $1 $(if $(call in-group,level,$1),,o2)
 
 # $(call profile-name,TECHNIQUE,VARIANT): names the profile by what it is taken from.
 profile-name = $(call dashed,$(call order,$1 $(filter-out $(if $(filter level,$(call \

@@ -6,12 +6,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import LLVM, Project, copy_project, steps
+from conftest import LLVM, ROOT, Project, copy_project, steps
 
 from pgolab import profile, text_pages
 
 VARIANTS = (
-    "o2 o3-pgo o2-native-pgo o2-nopie o2-unity o2-unity-pgo o2-cspgo-thin o2-cspgo-full"
+    "o2 o1-pgo o3-pgo o2-native-pgo o2-nopie o2-unity o2-unity-pgo o2-cspgo-thin o2-cspgo-full"
     " o2-pgo-startup o2-sample-thin o2-nopie-sample o2-bolt o2-pgo-thin-bolt o2-pgo-startup-bolt"
     " gcc-o2 gcc-o2-full gcc-o2-pgo-full"
 )
@@ -46,7 +46,8 @@ def test_many_variants_are_built_once(built: Project) -> None:
 
 @pytest.mark.parametrize("variant, profiles", [
     ("o2", []),
-    ("o3-pgo", ["pgo"]),
+    ("o1-pgo", ["pgo"]),
+    ("o3-pgo", ["o3-pgo"]),
     ("o2-native-pgo", ["native-pgo"]),
     ("o2-unity-pgo", ["unity-pgo"]),
     ("o2-cspgo-thin", ["pgo", "o2-cspgo-thin"]),
@@ -62,6 +63,33 @@ def test_a_profile_is_shared_by_all_that_it_is_right_for(
     built: Project, variant: str, profiles: list[str]
 ) -> None:
     assert parts(built, variant)["profiles"] == profiles
+
+
+# Before counters are placed, -O3 splits the call of `total`, by whether the pointer is null.
+SPLIT = """
+#include "step.h"
+__attribute__((noinline)) static int odd(unsigned x) { return x % 3 == 1; }
+__attribute__((noinline)) static unsigned total(unsigned *p, unsigned x) { return p ? *p += x : x; }
+__attribute__((noinline)) static unsigned split(unsigned *p, unsigned x) {
+    return !p || odd(x) ? total(p, x) : x;
+}
+unsigned step(unsigned *state) { return *state += split(*state & 4 ? state : 0, *state) + 1; }
+"""
+
+
+def test_a_profile_fits_at_each_level(tmp_path: Path) -> None:
+    project = copy_project(tmp_path / "pgolab")
+    (project.app() / "step.c").write_text(SPLIT)
+    variants = ("o1-pgo", "o2-pgo", "o3-pgo", "o3-pgo-thin", "o3-cspgo-full")
+    project.ok("build", "APP=apps/tiny", f"VARIANTS={' '.join(variants)}")
+    lox = ("os-pgo", "os-pgo-full")
+    project.ok("build", f"APP={ROOT}/sample-apps/lox", f"VARIANTS={' '.join(lox)}")
+    for name, variant in [*(("tiny", v) for v in variants), *(("lox", v) for v in lox)]:
+        match = project.root / "build" / name / variant / "profile-match.json"
+        assert json.loads(match.read_text())["share"] == 1, variant
+    given = f"PROFILE={project.root}/profiles/tiny/pgo.profdata"
+    said = project.error("build", "APP=apps/tiny", "VARIANTS=o3-pgo", given)
+    assert "split: " in said and "changed since" in said
 
 
 def test_a_technique_for_the_link_alone_uses_the_objects_of_the_variant_without_it(

@@ -1,5 +1,5 @@
-# IR instrumentation. The profile is taken once, at -O2 without LTO: the counters are placed before
-# the passes in which -O2, -O3 and the LTO modes differ, so it matches each of them.
+# IR instrumentation. The profile is taken without LTO, once for a level: the counters are placed
+# before the passes in which the LTO modes differ, so it matches each of them.
 technique.pgo.group         := profile
 technique.pgo.help          := profile-guided optimization, from an instrumented run of the train workloads
 technique.pgo.cflags         = -fprofile-use=$(profile)
