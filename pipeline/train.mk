@@ -6,11 +6,13 @@
 # not where profiles/APP/PROFILE.proftext is there and still holds either.
 #   build/APP/PROFILE-train/resemblance.json, how far the train workloads resemble the eval workloads
 
-# The files of the app that its commands name: a change of one makes the inputs and profiles anew.
+# The files that its commands name: a change of one makes the inputs and profiles anew.
 # $(call named-files,APP,MANIFEST PART)
 named-words = $(subst =, ,$($1/manifest/$2))
 named-files = $(wildcard $(patsubst app/%,$($1/dir)/%,$(filter app/%,$(call named-words,$1,$2))) \
-    $(patsubst inputs/%,build/$1/inputs/%,$(filter inputs/%,$(call named-words,$1,$2))))
+    $(patsubst inputs/%,build/$1/inputs/%,$(filter inputs/%,$(call named-words,$1,$2)))) \
+    $(call only-files,$(filter /%,$(call named-words,$1,$2)))
+only-files = $(foreach f,$(wildcard $1),$(if $(wildcard $f/.),,$f))
 
 # $(eval $(call manifest-rules,APP))
 define manifest-rules

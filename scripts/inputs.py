@@ -21,7 +21,7 @@ def generate(app: Manifest, inputs: Path, timeout: float) -> None:
         raise Failure(
             f"app.generate of '{app.name}' {workload.describe(outcome.status)}",
             f"it is the command: {' '.join(app.generate)}",
-            workload.tail(outcome.stdout + outcome.stderr),
+            workload.tail(outcome.stdout, outcome.stderr),
         )
     made = sorted(p.relative_to(fresh) for p in fresh.rglob("*") if p.is_file())
     if not made:

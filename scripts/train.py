@@ -16,7 +16,7 @@ from pgolab import errors, files, manifest, profile, timing, tool, training, uni
 from pgolab.errors import Failure
 from pgolab.manifest import Manifest, Workload
 
-FLUSHED = "flushed"  # a file that the runtime leaves where it was of use
+WRITTEN, OF_USE = b"w", b"f"  # what runtime/profile_flush.c notes of a process
 HOTTEST = 10  # functions that are kept by name; three of them are shown
 
 
@@ -48,7 +48,8 @@ def train(app: Manifest, one: Workload, args: argparse.Namespace, raw: Path) -> 
         "PGOLAB_PROCESSES": str(processes.resolve()),
     }
     outcome = training.run(app, one, args.binary, args.inputs, args.timeout, environment)
-    recorded = sorted(own.glob("*.profraw"))
+    # The file of a process that did not write its profile is empty.
+    recorded = sorted(path for path in own.glob("*.profraw") if path.stat().st_size)
     if not recorded:
         raise training.nothing_recorded(app, one, outcome)
     merged = raw / f"{one.name}.profdata"
@@ -66,8 +67,9 @@ def train(app: Manifest, one: Workload, args: argparse.Namespace, raw: Path) -> 
             "does it run the program's own code? the command needs $(BIN)",
             training.said(outcome),
         )
-    left = {path.name for path in processes.iterdir()}
-    lost, flushed = len(left - {FLUSHED}), FLUSHED in left
+    notes = [path.read_bytes() for path in processes.iterdir()]
+    lost = sum(not note.startswith(WRITTEN) for note in notes)
+    flushed = any(OF_USE in note for note in notes)
     return Trained(
         one, merged, got.read, got.dropped, lost, flushed, count, outcome.wall_s, outcome.cpu_s
     )

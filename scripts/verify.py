@@ -34,7 +34,7 @@ def observe(
         raise Failure(
             f"'{one.label}' of {app.name} {workload.describe(outcome.status)} with {args.variant}",
             "a workload has to end with status 0",
-            workload.tail(outcome.stdout + outcome.stderr),
+            workload.tail(outcome.stdout, outcome.stderr),
         )
     seen = {"standard output": normalized(app, outcome.stdout, where, args.timeout)}
     for name in one.outputs:
@@ -65,7 +65,7 @@ def normalized(app: Manifest, output: bytes, where: Path, timeout: float) -> byt
         raise Failure(
             f"app.normalize of {app.name} {workload.describe(done.returncode)}",
             f"it is the command: {' '.join(app.normalize)}",
-            workload.tail(done.stdout + done.stderr),
+            workload.tail(done.stdout, done.stderr),
         )
     return done.stdout
 

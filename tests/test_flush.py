@@ -53,14 +53,23 @@ def environment(directory: Path, name: str = "%m_%p.profraw") -> dict[str, str]:
     }
 
 
+def notes(directory: Path) -> list[str]:
+    """What the runtime noted of each process."""
+    return [path.read_text() for path in (directory / "processes").iterdir()]
+
+
 def lost(directory: Path) -> int:
-    return sum(path.name.isdigit() for path in (directory / "processes").iterdir())
+    return sum(not note.startswith("w") for note in notes(directory))
+
+
+def written(directory: Path) -> list[Path]:
+    return sorted(path for path in directory.glob("*.profraw") if path.stat().st_size)
 
 
 def wait_for(profiles: int, directory: Path) -> list[Path]:
     """The raw profiles, once all processes have written theirs."""
     for _ in range(100):
-        found = sorted(directory.glob("*.profraw"))
+        found = written(directory)
         if len(found) >= profiles and not lost(directory):
             break
         time.sleep(0.05)
@@ -86,7 +95,31 @@ def test_every_way_to_end_writes_the_exact_counts_once(
     assert counts(list(tmp_path.glob("*.profraw")), "work") == expected
     assert lost(tmp_path) == 0
     # LLVM's own start-up code would have done for these.
-    assert (tmp_path / "processes/flushed").exists() == (how not in ("return", "exit", "vfork"))
+    of_use = any("f" in note for note in notes(tmp_path))
+    assert of_use == (how not in ("return", "exit", "vfork"))
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("how, profiles", [("user", 1), ("root", 1), ("workers", 3)])
+def test_a_program_that_could_not_open_its_profile_in_the_end_writes_it(
+    trained: Project, tmp_path: Path, how: str, profiles: int
+) -> None:
+    tmp_path.chmod(0o700)
+    done = subprocess.run([program(trained), how, tmp_path], env=environment(tmp_path))
+    assert done.returncode == 7
+    assert sum(counts(written(tmp_path), "work")) == 100 + 10 * (profiles - 1)
+    assert len(written(tmp_path)) == profiles and lost(tmp_path) == 0
+    assert any("f" in note for note in notes(tmp_path))
+
+
+def test_a_program_that_closes_all_files_gets_no_profile_into_its_own(
+    trained: Project, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    done = subprocess.run([program(trained), "close", data], env=environment(tmp_path))
+    assert done.returncode == 7
+    assert data.read_text() == "its own\n" * 1000
+    assert counts(written(tmp_path), "work") == [100] and lost(tmp_path) == 0
 
 
 def test_a_daemon_and_the_process_that_it_left_count_each_for_itself(
@@ -144,7 +177,7 @@ def test_sigkill_leaves_no_profile_and_the_mark_of_a_loss(trained: Project, tmp_
     with start(trained, tmp_path, "wait") as process:
         process.kill()
     assert process.returncode == -signal.SIGKILL
-    assert list(tmp_path.glob("*.profraw")) == []
+    assert written(tmp_path) == []
     assert lost(tmp_path) == 1
 
 
@@ -165,7 +198,7 @@ def test_a_write_that_hangs_ends_by_the_signal_all_the_same(
     (tmp_path / "fifo").mkdir()
     with start(trained, tmp_path, "wait", LLVM_PROFILE_FILE=str(tmp_path / "fifo/p")) as process:
         (tmp_path / "fifo/p").unlink(missing_ok=True)
-        subprocess.run(["mkfifo", tmp_path / "fifo/p"], check=True)
+        os.mkfifo(tmp_path / "fifo/p")
         process.terminate()
     assert process.returncode == -signal.SIGTERM
     assert lost(tmp_path) == 1

@@ -15,6 +15,10 @@
  * alone. A forked child starts with counters at zero and a file name with its own process
  * ID. A child of vfork shares memory with its parent, which counts and writes for both.
  *
+ * The file of the profile is open from the start, in a child from its fork: a program
+ * that changes its root or its user, or shuts itself off from the file system, could not
+ * open it in the end. Where the program has closed it, it is opened again by its name.
+ *
  * The functions named __wrap_X stand for X in the program's own objects, by the linker's
  * --wrap=X; those in the program's shared libraries are as they were.
  *
@@ -23,9 +27,9 @@
  * ends by the signal all the same, after LONGEST_WRITE_S at most, and its counts are
  * lost.
  *
- * Losses are seen: with PGOLAB_PROCESSES naming a directory, each process leaves an empty
- * file there under its process ID until it has written its profile. A file `flushed`
- * there says that with LLVM's start-up code a profile would have been lost, or another.
+ * Losses are seen: with PGOLAB_PROCESSES naming a directory, each process has a file
+ * there under its process ID. Its first byte is `w` when the profile is written and `-`
+ * before; its second is `f` when LLVM's start-up code would have lost a profile.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -36,18 +40,23 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LONGEST_WRITE_S 5
+#define FIRST_FD 500 /* out of the way of the program's own files */
 
 /* LLVM's profiling runtime. That this is defined keeps its start-up code out. */
 __attribute__((visibility("hidden"))) int __llvm_profile_runtime;
 void __llvm_profile_initialize_file(void);
 void __llvm_profile_set_filename(const char *pattern);
+const char *__llvm_profile_get_filename(void);
+void __llvm_profile_set_file_object(FILE *file, int merge);
 void __llvm_profile_reset_counters(void);
 int __llvm_profile_write_file(void);
 
@@ -61,27 +70,114 @@ static pid_t owner; /* the process whose counters these are */
 /* Copies: a program may clear or overwrite its environment. */
 static char pattern[PATH_MAX];
 static char processes[PATH_MAX];
-static char marker[PATH_MAX + 32];
 
-static void create(const char *path) {
-    int file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
-    if (file >= 0)
+/* A file that is kept open; -1: none. A program may close it, and open another by its
+ * number.
+ */
+struct kept {
+    int file;
+    dev_t device;
+    ino_t inode;
+};
+
+static struct kept mark = {.file = -1}, raw = {.file = -1};
+static FILE *raw_stream;
+
+static bool is_open(const struct kept *kept) {
+    struct stat now;
+    return kept->file >= 0 && fstat(kept->file, &now) == 0 &&
+           now.st_dev == kept->device && now.st_ino == kept->inode;
+}
+
+/* The file, made where it is not there; none unless it is an ordinary one. */
+static struct kept keep(const char *path) {
+    int flags = O_CREAT | O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    struct kept none = {.file = -1};
+    struct stat now;
+    int file = open(path, flags, 0666);
+    if (file < 0)
+        return none;
+    int moved = fcntl(file, F_DUPFD_CLOEXEC, FIRST_FD);
+    if (moved >= 0) {
         close(file);
+        file = moved;
+    }
+    if (fstat(file, &now) != 0 || !S_ISREG(now.st_mode)) {
+        close(file);
+        return none;
+    }
+    return (struct kept){file, now.st_dev, now.st_ino};
 }
 
-static void mark(void) {
-    if (!processes[0])
-        return;
-    snprintf(marker, sizeof marker, "%s/%ld", processes, (long)owner);
-    create(marker);
+static void let_go(struct kept *kept) {
+    if (is_open(kept))
+        close(kept->file);
+    kept->file = -1;
 }
 
-static void note_use(void) {
+static void note(off_t place, char what) {
     char path[PATH_MAX + 32];
     if (!processes[0])
         return;
-    snprintf(path, sizeof path, "%s/flushed", processes);
-    create(path);
+    if (!is_open(&mark)) {
+        snprintf(path, sizeof path, "%s/%ld", processes, (long)owner);
+        mark = keep(path);
+    }
+    if (mark.file >= 0 && pwrite(mark.file, &what, 1, place) != 1)
+        let_go(&mark);
+}
+
+static void note_counting(void) {
+    note(0, '-');
+}
+
+static void note_written(void) {
+    note(0, 'w');
+}
+
+static void note_use(void) {
+    note(1, 'f');
+}
+
+/* With %m in the name, what is written is added to what the file has. */
+static void keep_raw(void) {
+    if (!strstr(pattern, "%m"))
+        return;
+    char *name = (char *)(uintptr_t)__llvm_profile_get_filename();
+    if (!*name)
+        return;
+    raw = keep(name);
+    free(name);
+    raw_stream = raw.file >= 0 ? fdopen(raw.file, "r+") : NULL;
+    __llvm_profile_set_file_object(raw_stream, 0);
+}
+
+/* The stream is not closed: it may have another file by now. */
+static void let_raw_go(void) {
+    let_go(&raw);
+    raw_stream = NULL;
+    __llvm_profile_set_file_object(NULL, 0);
+}
+
+static bool could_be_opened(void) {
+    char *name = (char *)(uintptr_t)__llvm_profile_get_filename();
+    int file = open(name, O_RDWR | O_CLOEXEC);
+    if (file >= 0)
+        close(file);
+    if (*name)
+        free(name);
+    return file >= 0;
+}
+
+static bool write_profile(void) {
+    if (raw_stream && !is_open(&raw))
+        let_raw_go();
+    if (raw_stream && !could_be_opened())
+        note_use();
+    if (__llvm_profile_write_file() == 0)
+        return true;
+    let_raw_go(); /* the runtime may have closed it */
+    return false;
 }
 
 /* Writes what this process has counted, unless that is done; another thread's writing is
@@ -91,8 +187,8 @@ static void flush(void) {
     if (getpid() != owner)
         return;
     if (atomic_compare_exchange_strong(&state, &expected, WRITING)) {
-        if (__llvm_profile_write_file() == 0 && marker[0])
-            unlink(marker);
+        if (write_profile())
+            note_written();
         atomic_store(&state, WRITTEN);
     }
     while (atomic_load(&state) == WRITING)
@@ -112,7 +208,7 @@ static void go_on(void) {
     int error = errno;
     if (getpid() == owner && atomic_load(&state) == WRITTEN) {
         __llvm_profile_reset_counters();
-        mark();
+        note_counting();
         atomic_store(&state, COUNTING);
     }
     errno = error;
@@ -131,10 +227,13 @@ static void name_after_owner(void) {
 
 static void in_child(void) {
     owner = getpid();
+    let_go(&mark);
+    let_raw_go();
+    note_counting();
     note_use();
     __llvm_profile_reset_counters();
     name_after_owner();
-    mark();
+    keep_raw();
     atomic_store(&state, COUNTING);
 }
 
@@ -233,7 +332,8 @@ __attribute__((constructor(101))) static void begin(void) {
     copy_variable(processes, "PGOLAB_PROCESSES");
     __llvm_profile_initialize_file();
     owner = getpid();
-    mark();
+    note_counting();
+    keep_raw();
     pthread_atfork(NULL, NULL, in_child);
     at_quick_exit(flush_early);
     for (size_t i = 0; i < ENDING; i++)

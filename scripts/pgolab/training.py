@@ -35,14 +35,15 @@ def run(
 
 def said(outcome: Outcome) -> list[str]:
     """The end of what a workload printed, for an error message."""
-    return workload.tail(outcome.stdout + outcome.stderr)
+    return workload.tail(outcome.stdout, outcome.stderr)
 
 
 def nothing_recorded(app: Manifest, one: Workload, outcome: Outcome) -> Failure:
     """What is wrong when a workload ended well and left no profile."""
     return Failure(
         f"'{one.label}' of {app.name} wrote no raw profile",
-        "it must not crash, be killed by SIGKILL or, with GCC, end by _exit() or a signal",
+        "it must not crash, be killed by SIGKILL, or shut itself off from what writing a file takes"
+        " (switch a seccomp sandbox off in its build); with GCC, not end by _exit() or a signal",
         said(outcome),
     )
 

@@ -12,6 +12,8 @@ from pgolab import files, timing
 from pgolab.errors import Failure
 from pgolab.manifest import Manifest, Workload
 
+LAST_LINES = 10  # of an output, in error messages
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -61,7 +63,7 @@ def aside(command: list[str], where: Path, timeout: float, label: str) -> None:
         raise Failure(
             f"{label} {describe(outcome.status)}",
             f"it is the command: {' '.join(command)}",
-            tail(outcome.stdout + outcome.stderr),
+            tail(outcome.stdout, outcome.stderr),
         )
 
 
@@ -72,10 +74,15 @@ def describe(status: int) -> str:
     return f"ended with status {status}"
 
 
-def tail(output: bytes, lines: int = 10) -> list[str]:
-    """The end of an output, for an error message."""
-    text = output.decode("utf-8", "replace").splitlines()
-    return [line[:200] for line in text[-lines:]]
+def tail(*outputs: bytes) -> list[str]:
+    """The end of what was printed, for an error message; of what is no text only its size."""
+    shown = []
+    for output in outputs:
+        if b"\0" in output:
+            shown.append(f"({len(output)} bytes that are no text)")
+        else:
+            shown += output.decode("utf-8", "replace").splitlines()
+    return [line[:200] for line in shown[-LAST_LINES:]]
 
 
 def run(
@@ -111,7 +118,7 @@ def run(
         raise Failure(
             f"{label} took longer than {timeout:g} seconds",
             "make it shorter, or allow more with TIMEOUT=",
-            tail(stdout + stderr),
+            tail(stdout, stderr),
         ) from None
     except OSError as error:
         raise Failure(
