@@ -64,14 +64,14 @@ def missing(
 
     A function that is local to a file may have been inlined everywhere, so that there is no symbol
     left: it counts as missing when its name is no word of the sources any more. So does any
-    function where sources were compiled and linked in one step, without an object; of a name that
-    is mangled no word can be found.
+    function where sources were compiled and linked in one step, without an object. One of C++ is
+    never known to be missing: templates are inlined everywhere too, and a mangled name is no word.
     """
     found: dict[str, int] = {}
     for name, count in sums.items():
         local, own = ";" in name, profile.plain(name).split(".")[0]
-        here = own in known or own.startswith("_Z")
-        if count and own not in symbols and not ((local or one_step) and here):
+        here = own in symbols or own.startswith("_Z") or ((local or one_step) and own in known)
+        if count and not here:
             found[own] = found.get(own, 0) + count
     return found
 

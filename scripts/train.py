@@ -48,7 +48,7 @@ def train(app: Manifest, one: Workload, args: argparse.Namespace, raw: Path) -> 
         "PGOLAB_PROCESSES": str(processes.resolve()),
     }
     outcome = training.run(app, one, args.binary, args.inputs, args.timeout, environment)
-    # The file of a process that did not write its profile is empty.
+    # That of a process that did not write its profile is empty.
     recorded = sorted(path for path in own.glob("*.profraw") if path.stat().st_size)
     if not recorded:
         raise training.nothing_recorded(app, one, outcome)

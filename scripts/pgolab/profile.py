@@ -24,22 +24,18 @@ class Merged:
 
 
 def merge_raw(profdata: Path, raw: Sequence[Path], merged: Path) -> Merged:
-    """Merges raw profiles into merged; those that cannot be read are left out.
+    """Merges raw profiles, none of them empty, into merged; those that cannot be read are left out.
 
     When none can be read there is no merged.
     """
-    # llvm-profdata takes an empty file for an empty profile.
-    refused = {str(path): "it is empty" for path in raw if not path.stat().st_size}
-    left = [path for path in raw if str(path) not in refused]
-    if left:
-        done = subprocess.run(
-            [profdata, "merge", "--failure-mode=all", "-o", merged, *left],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        )  # fmt: skip
-        if done.returncode == 0:
-            refused |= dict(_REFUSED.findall(done.stderr))
-        else:
-            refused |= dict.fromkeys(map(str, left), done.stderr.strip().split("\n")[-1])
+    done = subprocess.run(
+        [profdata, "merge", "--failure-mode=all", "-o", merged, *raw],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True,
+    )  # fmt: skip
+    if done.returncode == 0:
+        refused = dict(_REFUSED.findall(done.stderr))
+    else:
+        refused = dict.fromkeys(map(str, raw), done.stderr.strip().split("\n")[-1])
     dropped = tuple(f"{Path(name).name}: {why}" for name, why in sorted(refused.items()))
     return Merged(len(raw) - len(dropped), dropped)
 
