@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,16 @@ def test_serve_drives_a_server_and_stops_it(tmp_path: Path, ready: str) -> None:
     done = serve(tmp_path, ready + port if ready == "port:" else ready, kind, place)
     assert (done.returncode, done.stdout) == (0, "HELLO\n"), done.stderr
     assert (tmp_path / "ended").exists()
+
+
+def test_runs_that_use_one_port_take_turns(tmp_path: Path) -> None:
+    port = free_port()
+    places = [tmp_path / "one", tmp_path / "other"]
+    for place in places:
+        place.mkdir()
+    with ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(lambda place: serve(place, f"port:{port}", "tcp", port), places))
+    assert [(done.returncode, done.stdout) for done in runs] == [(0, "HELLO\n")] * 2, runs
 
 
 def test_serve_has_the_status_of_the_client_or_of_the_server(tmp_path: Path) -> None:
