@@ -1,6 +1,8 @@
 # Describes a variant for export into a build of one's own.
 # Reads what apps.mk, variants.mk and build.mk set. Makes build/APP/VARIANT/recipe, lines `key = value`:
+#   tree, command, binary       of a program with a build of its own: as its manifest has them
 #   build.NAME.compile, .link   the flags of a build, its compiler first
+#   build.NAME.level, .copy     in a build of its own: what CFLAGS says, and the copy of the tree that its flags name
 #   build.NAME.merged           yes when its sources become one module first
 #   build.NAME.runtime          the object of pipeline/runtime/ that is linked into it
 #   build.NAME.kept             the native object that its link leaves, where others are linked from that
@@ -13,17 +15,22 @@
 
 recipe-line = $(if $(strip $2),$1 = $(strip $2)$(nl))
 
+# $(call recipe-command,APP,BUILD,KEY): the flags after their compiler, which wrappers add where the build is its own.
+recipe-command = $(if $($1/tree),$(clang) )$($1/$2/$3)
+
 # $(call recipe-build,APP,NAME[,STEM,LDFLAGS]): a build, or what STEM's objects are linked to by other flags: from the
 # object that STEM's link keeps, or else compiled anew, which gives the same.
 recipe-build = $(if $(and $3,$(call recipe-kept,$1,$3)),$(call recipe-line,build.$2.objects,$3),$(call \
-    recipe-line,build.$2.compile,$($1/$(or $3,$2)/compile)))$(call \
-    recipe-line,build.$2.link,$($1/$(or $3,$2)/link) $4 $(if $3,,$(if $(recipe-kept),$(call variant-flags,keep,$1,$2))))$(call \
+    recipe-line,build.$2.compile,$(call recipe-command,$1,$(or $3,$2),compile)))$(call \
+    recipe-line,build.$2.level,$($1/$(or $3,$2)/level))$(call \
+    recipe-line,build.$2.copy,$(if $($1/tree),build/$1/$(or $3,$2)/tree))$(call \
+    recipe-line,build.$2.link,$(call recipe-command,$1,$(or $3,$2),link) $4 $(if $3,,$(if $(recipe-kept),$(call variant-flags,keep,$1,$2))))$(call \
     recipe-line,build.$2.kept,$(if $3,,$(recipe-kept)))$(call \
     recipe-line,build.$2.runtime,$($1/$2/runtime))$(call \
     recipe-line,build.$2.merged,$(if $(filter one-module,$($1/$(or $3,$2)/units)),yes))
 
 # $(call recipe-kept,APP,BUILD): what the link of BUILD keeps, where the variant is linked from that.
-recipe-kept = $(and $(filter $2,$(call stem,$(described))),$(filter-out $2,$(described)),$(call variant-flags,kept,$1,$2))
+recipe-kept = $(and $(if $($1/tree),,$2),$(filter $2,$(call stem,$(described))),$(filter-out $2,$(described)),$(call variant-flags,kept,$1,$2))
 
 # $(call recipe-training,APP,TECHNIQUE,VARIANT): the build that is trained for TECHNIQUE, and the profile.
 define recipe-training
@@ -41,17 +48,13 @@ $(eval described := $2)app = $1
 dir = $($1/dir)
 variant = $2
 baseline = $(BASELINE)
-sources = $($1/sources)
-$(call recipe-line,post,$(foreach t,$(call post-technique,$2),$(firstword $(call key,$t,post,$2))))$(call \
+$(call recipe-line,sources,$($1/sources))$(call recipe-line,tree,$($1/tree))$(call recipe-line,command,$($1/build))$(call recipe-line,binary,$($1/binary))$(call recipe-line,post,$(foreach t,$(call post-technique,$2),$(firstword $(call key,$t,post,$2))))$(call \
     recipe-line,ldlibs,$($1/ldlibs))$(call recipe-build,$1,$(BASELINE))
 $(if $(and $(filter-out $(BASELINE),$(call stem,$2)),$(call recipe-kept,$1,$(call stem,$2))),$(call recipe-build,$1,$(call stem,$2)))
 $(foreach t,$(call trained,$2),$(call recipe-training,$1,$t,$2))
 $(if $(or $(call post-technique,$2),$(filter $(BASELINE),$2)),,$(if $(filter $2,$(call stem,$2)),$(call \
     recipe-build,$1,$2),$(call recipe-build,$1,$2,$(call stem,$2),$(call variant-flags,ldflags,$1,$2,$(call ordering,$2)))))
 endef
-
-$(foreach a,$(app-names),$(if $($a/tree),$(call fail,there is no recipe for '$a': it has a build of its own,\
-    put pgo.mk$(comma) PGO.cmake or pgo.meson of pipeline/ into that build: each starts with how it is used)))
 
 recipe-variants := $(if $(filter recipe,$(goal)),$(VARIANT),$(filter-out $(BASELINE),$(variants)))
 recipe-files := $(foreach a,$(app-names),$(foreach v,$(recipe-variants),build/$a/$v/recipe))

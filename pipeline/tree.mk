@@ -23,10 +23,11 @@ $1/$2/objects-of := $2
 $1/$2/relink := $$(abspath scripts/python) $$(abspath scripts/replay.py) $$(abspath build/$1/$2/link.json)
 $1/$2/runtime := $(addprefix build/$1/$2/runtime/,$(addsuffix .o,$8))
 $1/$2/compile := -ffunction-sections -Wno-error -fno-color-diagnostics -ffile-prefix-map=$(call q,$(CURDIR)/build/$1/$2/tree)=. $3
+$1/$2/level := $6
 $1/$2/link := -fuse-ld=lld $4 $$(foreach o,$$($1/$2/runtime),$$(call q,$(CURDIR)/$$o))
 $1/$2/command := $$(python) scripts/build_tree.py --tree $$(call q,$$($1/tree)) --build=$$(call q,$$($1/build)) \
     --binary $$(call q,$$($1/binary)) \
-    --compile=$$(call q,$$($1/$2/compile)) --link=$$(call q,$$($1/$2/link)) --level=$$(call q,$6) --llvm-bin $$(llvm-bin) $7
+    --compile=$$(call q,$$($1/$2/compile)) --link=$$(call q,$$($1/$2/link)) --level=$$(call q,$$($1/$2/level)) --llvm-bin $$(llvm-bin) $7
 $1/$2/tree.flags = $$(call compiler-id,$$(clang))$$(nl)$$($1/$2/command)
 $$(eval $$(call stamp,build/$1/$2/tree.flags,$1/$2/tree.flags))
 
@@ -35,7 +36,7 @@ build/$1/$2/runtime/%.o: pipeline/runtime/%.c build/$1/$2/tree.flags
 
 build/$1/$2/$1$(if $(filter %.profdata,$5),.built): build/$1/$2/tree.flags build/$1/tree.state $$($1/$2/runtime) $5 $(anew)
 	$$(call say,BUILD,$1/$2)
-	$$(quiet)flock $(if $(alone),--exclusive,--shared) $(lock) $$($1/$2/command) --jobs $(jobs) --alone $(if $(alone),1,0) --output $$@
+	$$(quiet)flock $(if $(alone),--exclusive,--shared) $(lock) $$($1/$2/command) --jobs $(jobs) --alone $(if $(alone),1,0) --output $$@$(progress)
 $(if $(filter %.profdata,$5),$(call tree-match-rules,$1,$2,$(filter %.profdata,$5)))
 endef
 

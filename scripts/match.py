@@ -24,6 +24,7 @@ _CHANGED = re.compile(
 SUFFIXES = (".c", ".h", ".inc", ".def", ".cc", ".cpp", ".cxx", ".C", ".c++", ".hh", ".hpp")
 ONE_STEP = "one-step"  # a file beside the objects that says that they are not all
 NAMED = 5  # functions that a message names
+SHORTEST = 3  # letters of a word that a macro pastes to others
 
 
 def mismatched(objects: Path) -> dict[str, int]:
@@ -57,20 +58,28 @@ def words(objects: Path) -> set[str]:
     return found
 
 
+def spelt(name: str, known: set[str], pasted: int = 2) -> bool:
+    """Whether a name is a word of the sources, or pasted from so many more of them by macros."""
+    return name in known or pasted > 0 and any(
+        name[:at] in known and spelt(name[at:], known, pasted - 1)
+        for at in range(SHORTEST, len(name) - SHORTEST + 1)
+    )  # fmt: skip
+
+
 def missing(
     sums: dict[str, int], symbols: set[str], known: set[str], one_step: bool
 ) -> dict[str, int]:
     """The functions with counts that the program no longer has.
 
     A function that is local to a file may have been inlined everywhere, so that there is no symbol
-    left: it counts as missing when its name is no word of the sources any more. So does any
+    left: it counts as missing when its name is not spelt in the sources any more. So does any
     function where sources were compiled and linked in one step, without an object. One of C++ is
     never known to be missing: templates are inlined everywhere too, and a mangled name is no word.
     """
     found: dict[str, int] = {}
     for name, count in sums.items():
         local, own = ";" in name, profile.plain(name).split(".")[0]
-        here = own in symbols or own.startswith("_Z") or ((local or one_step) and own in known)
+        here = own in symbols or own.startswith("_Z") or ((local or one_step) and spelt(own, known))
         if count and not here:
             found[own] = found.get(own, 0) + count
     return found

@@ -83,15 +83,22 @@ WAYS = {
 
 
 def build(text: str, chosen: str, app: Manifest, llvm_bin: Path, where: Path) -> Path:
-    """Runs a recipe in a fresh copy of the app's directory; the binary, or Failure."""
+    """Runs a recipe in a fresh copy of the app's directory; the binary, or Failure.
+
+    A source tree that lies elsewhere is copied too.
+    """
     way, copy = WAYS[chosen], where / SOURCES
-    shutil.copytree(app.directory, copy)
+    shutil.copytree(app.directory, copy, symlinks=True)
+    environment = dict(os.environ)
+    if app.tree and not app.tree.resolve().is_relative_to(app.directory.resolve()):
+        environment["TREE"] = str(shutil.copytree(app.tree, where / "tree", symlinks=True))
     path = copy / way.file
     path.parent.mkdir(exist_ok=True)
     path.write_text(way.script(text), encoding="utf-8")
     done = subprocess.run(
         ["sh", "-c", way.command.format(llvm_bin=llvm_bin)],
         cwd=copy,
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

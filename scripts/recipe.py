@@ -6,6 +6,7 @@ the template pipeline/recipes/FORMAT.in. What it writes needs nothing of pgolab.
 
 import dataclasses
 import json
+import os
 import re
 import shlex
 import sys
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import build_tree
 import jinja2
 
 from pgolab import errors, files, manifest, tool
@@ -26,6 +28,7 @@ HERE = "@HERE@"  # in flags: the directory of the sources
 PROFILES = "@PROFILES@"  # … and that of the profiles
 WORK = "/@WORK@"  # in commands: where they run
 ONE_BY_ONE = ("cmake", "meson", "autotools")  # formats that compile each source by itself
+TREES = ("sh", "dockerfile", "github", "gitlab")  # formats for programs with a build of their own
 FLAT = ("meson",)  # formats that cannot compile a file in a subdirectory by its own name
 
 
@@ -80,11 +83,13 @@ class Build:
     """A binary: flags without the compiler; uses: the profiles in its flags.
 
     merged: the sources become one module first; kept: the link leaves this native object; stem: the
-    build whose objects are linked, its own or another's; flushed: it is linked with the runtime.
+    build whose objects are linked, its own or another's; flushed: it is linked with the runtime;
+    level: what CFLAGS says in a build of the program's own.
     """
 
     name: str
     role: str
+    level: str
     cflags: tuple[str, ...]
     ldflags: tuple[str, ...]
     merged: bool
@@ -113,7 +118,7 @@ def parts(lines: dict[str, str], kind: str) -> dict[str, dict[str, str]]:
 
 
 def portable(text: str, directory: Path, profiles: dict[str, Profile]) -> tuple[str, ...]:
-    """A command's flags, with HERE for the app's directory and PROFILES/FILE for a profile."""
+    """A command's flags, with HERE for the directory and PROFILES/FILE for a profile."""
     words = shlex.split(text)[1:]
     for path, one in profiles.items():
         absolute = str(Path(path).absolute())
@@ -139,8 +144,11 @@ def builds_of(
     trained = {one.build: one for one in profiles.values()}
     found: dict[str, Build] = {}
     for name, keys in parts(lines, "build").items():
-        directory = Path(lines["dir"])
+        directory = Path(keys.get("copy", lines["dir"]))
+        compiled = portable(keys.get("compile", ""), directory, by_path)
         link = portable(keys["link"], directory, by_path)
+        if "tree" in lines:  # less what relinks need, and the runtime, which is carried
+            link = tuple(w for w in link if "/kept" not in w and not w.endswith("/profile_flush.o"))
         flushed = "runtime" in keys and name in trained and trained[name].flushed
         merged = "merged" in keys
         objects = ("one-module.o",) if merged else tuple(modules)
@@ -149,13 +157,15 @@ def builds_of(
         found[name] = Build(
             name,
             role(name, lines, trained),
-            portable(keys.get("compile", ""), directory, by_path),
+            keys.get("level", ""),
+            compiled,
             link if flushed else tuple(w for w in link if not w.startswith(WRAPS)),
             merged,
             keys.get("kept", ""),
             keys.get("objects", name),
             objects,
-            tuple(p for p in profiles.values() if f"{PROFILES}/{p.file}" in " ".join(link)),
+            tuple(p for p in profiles.values()
+                  if f"{PROFILES}/{p.file}" in " ".join([*compiled, *link])),
             flushed,
         )
     return found
@@ -292,10 +302,56 @@ def check_known(lines: dict[str, str]) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Tree:
+    """A program with a build of its own: where its source tree is, how it is built, the program.
+
+    place and build are for a shell in which $here is the app's directory; stand_ins are those that
+    its builds called, beside that of the compiler.
+    """
+
+    place: str
+    build: str
+    binary: str
+    stand_ins: tuple[str, ...]
+    compilers: dict[str, str]
+    archivers: dict[str, str]
+
+
+def tree_of(lines: dict[str, str], builds: dict[str, Build]) -> Tree | None:
+    """What a recipe says of a source tree; NoRecipe where it has libraries of its own."""
+    if "tree" not in lines:
+        return None
+    directory, tree = Path(lines["dir"]).resolve(), Path(lines["tree"]).resolve()
+    near = tree.is_relative_to(directory) or directory.is_relative_to(tree)
+    places = [Path("build", lines["app"], name) for name in builds]
+    if any((place / "lib").is_dir() for place in places):
+        raise NoRecipe(
+            f"there is no recipe for '{lines['variant']}': {lines['app']} needs shared libraries of"
+            " its source tree",
+            "link them statically, as --disable-shared or -DBUILD_SHARED_LIBS=OFF do",
+        )
+    used = {p.suffix[1:] for place in places for p in (place / "notes").glob("used.*")}
+    return Tree(
+        os.path.relpath(tree, directory) if near else str(tree),
+        lines["command"].replace(str(directory), "$here"),
+        lines["binary"],
+        tuple(sorted(used)),
+        build_tree.COMPILERS,
+        {name: f"llvm-{name.removeprefix('gcc-')}" for name in build_tree.PLAIN},
+    )
+
+
 def check_format(
-    chosen: str, variant: str, builds: dict[str, Build], sources: Sequence[str]
+    chosen: str, variant: str, builds: dict[str, Build], sources: Sequence[str], tree: Tree | None
 ) -> None:
     """NoRecipe where a format cannot say what a variant needs; sources: headers too."""
+    if tree and chosen not in TREES:
+        raise NoRecipe(
+            f"'{chosen}' has no word for a program with a build of its own",
+            f"take one of {', '.join(TREES)}; pgo.mk, PGO.cmake and pgo.meson of pipeline/ go into"
+            " that build",
+        )
     if chosen in ONE_BY_ONE and any(b.merged for b in builds.values()):
         raise NoRecipe(
             f"'{chosen}' has no word for merging the sources into one module, as '{variant}' does",
@@ -335,14 +391,17 @@ def laid_out(description: Path, profiles: dict[str, Profile]) -> dict[str, Any]:
     return {"profile": profile, "build": profile.build, "arguments": facts["arguments"]}
 
 
-def carried(profiles: dict[str, Profile], app: Manifest) -> dict[str, str]:
+def carried(profiles: dict[str, Profile], app: Manifest, tree: Tree | None) -> dict[str, str]:
     """The files that a recipe has to bring along, with their text."""
-    files_of = {
+    stand_ins = ("cc", *tree.stand_ins) if tree else ()
+    files_of = {f"stand-ins/{name}": PIPELINE / "tree" / name for name in stand_ins}
+    needed = set(files_of)
+    files_of |= {
         "profile_flush.c": PIPELINE / "runtime" / "profile_flush.c",
         "samples.awk": TEMPLATES / "samples.awk",
         "work/serve": manifest.SERVE,
     }
-    needed = {"profile_flush.c" for p in profiles.values() if p.flushed and p.kind == "counters"}
+    needed |= {"profile_flush.c" for p in profiles.values() if p.flushed and p.kind == "counters"}
     needed |= {"samples.awk" for p in profiles.values() if p.kind == "samples"}
     served = [one for one in app.workloads if str(manifest.SERVE) in (*one.words, *one.setup)]
     needed |= {"work/serve"} if served else set()
@@ -354,13 +413,14 @@ def export(description: Path, app: Manifest, llvm_bin: Path, chosen: str) -> str
     lines = described(description)
     directory = Path(lines["dir"])
     variant, baseline = lines["variant"], lines["baseline"]
-    sources = lines["sources"].split()
+    sources = lines.get("sources", "").split()
     modules = tuple(f"{source[:-2]}.o" for source in sources)
     check_known(lines)
     profiles = profiles_of(lines, app)
     builds = builds_of(lines, modules, profiles)
-    included = headers(description.parents[1] / baseline, directory)
-    check_format(chosen, variant, builds, sources + included)
+    tree = tree_of(lines, builds)
+    included = [] if tree else headers(description.parents[1] / baseline, directory)
+    check_format(chosen, variant, builds, sources + included, tree)
     post = laid_out(description, profiles) if "post" in lines else None
     needed, remaining = stages(builds, profiles)
     generate = anywhere(app.generate)
@@ -397,7 +457,8 @@ def export(description: Path, app: Manifest, llvm_bin: Path, chosen: str) -> str
             "remaining": remaining,
             "users": {p.name: b for b in builds.values() if b.cflags for p in b.uses},
             "post": post,
-            "carried": carried(profiles, app),
+            "carried": carried(profiles, app, tree),
+            "tree": tree,
             "generate": generate,
             "workloads": workloads,
             "data": sorted({w[4:] for w in named if (directory / w[4:]).is_file()}),

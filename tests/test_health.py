@@ -184,6 +184,13 @@ def test_a_template_that_was_inlined_everywhere_is_not_missing() -> None:
     assert match.missing(sums, {"kept"}, {"inlined"}, one_step=False) == {"gone": 4, "old": 1}
 
 
+def test_a_local_function_that_macros_name_is_not_missing() -> None:
+    words = {"normal_", "scan", "Atts", "x", "y", "xy"}
+    sums = {"a.c;normal_scanAtts": 3, "a.c;normal_scan": 2, "a.c;normal_scanned": 1, "a.c;xyyx": 1}
+    gone = match.missing(sums, set(), words, one_step=False)
+    assert gone == {"normal_scanned": 1, "xyyx": 1}
+
+
 def make_profile(tmp_path: Path, *flags: str) -> Path:
     """A profile of another kind."""
     (tmp_path / "x.c").write_text("int main(void) { return 0; }\n")

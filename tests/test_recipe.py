@@ -11,7 +11,7 @@ import pytest
 import recipe
 import sample_train
 import yaml
-from conftest import LLVM, ROOT, Project, copy_project
+from conftest import LLVM, ROOT, TINY, Project, copy_project
 
 from pgolab import manifest
 
@@ -123,10 +123,11 @@ def test_another_binary_is_found_out(project: Project) -> None:
     assert done.returncode != 0 and "| `o1-unity` | differs | – |" in done.stdout
 
 
-def run(text: str, app: Path, where: Path) -> subprocess.CompletedProcess[str]:
-    """Runs an sh recipe in a copy of the app."""
+def run(text: str, app: Path, where: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Runs an sh recipe in a copy of the app; more: variables of its environment."""
     shutil.copytree(app, where, dirs_exist_ok=True)
-    return subprocess.run(["sh", "-c", text], cwd=where, capture_output=True, text=True)
+    command = ["sh", "-c", text]
+    return subprocess.run(command, cwd=where, env=os.environ | more, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("variant, old, new, message", [
@@ -229,15 +230,64 @@ def test_what_perf_sampled_has_no_recipe(tmp_path: Path) -> None:
         recipe.profiles_of(lines, app)
 
 
-def test_a_program_with_a_build_of_its_own_has_no_recipe(project: Project) -> None:
-    app = project.root / "apps/own"
-    (app / "src").mkdir(parents=True)
-    (app / "app.mk").write_text(
-        "app.about := own\napp.tree := $(app.dir)/src\napp.build = $(make-build)\n"
-        "app.binary := own\neval.one = $(BIN)\n"
-    )
-    said = project.error("recipe", "APP=apps/own", "VARIANT=o2-pgo")
-    assert "no recipe for 'own': it has a build of its own" in said
+# A program with a build of its own, by plain `ar`, `ld` and `strip`, with debug information.
+TREE = {
+    "app.mk": """\
+app.about  := a program with a build of its own
+app.tree   := {tree}
+app.build   = $(make-build) prog
+app.binary := prog
+train.one = $(BIN) $(SCALE) $(app.dir)/train.txt
+eval.one  = $(BIN) $(SCALE) $(app.dir)/eval.txt
+""",
+    "Makefile": """\
+prog: main.o both.o libstep.a
+\t$(CC) -g -o $@ main.o both.o -L. -lstep && strip $@
+both.o: half.o
+\tld -r -o $@ half.o
+libstep.a: step.o
+\tar rcs $@ $^
+%.o: %.c
+\t$(CC) -O3 -g -c $(CURDIR)/$<
+""",
+    "half.c": "unsigned half(unsigned x) { return x % 7 ? x / 2 : x; }\n",
+}
+TREE_PROOFS = [
+    ("app/src", "o2-thin o2-pgo-full o2-cspgo-thin o2-pgo-startup o2-pgo-thin-bolt", "sh"),
+    ("elsewhere", "o2-pgo-thin", "sh dockerfile github gitlab"),
+]
+
+
+@pytest.mark.parametrize("place, variants, formats", TREE_PROOFS)
+def test_recipes_build_a_program_that_has_a_build_of_its_own(
+    project: Project, tmp_path: Path, place: str, variants: str, formats: str
+) -> None:
+    app, tree = tmp_path / "app", tmp_path / place
+    shutil.copytree(TINY, tree)
+    app.mkdir(exist_ok=True)
+    for name in ("train.txt", "eval.txt"):
+        shutil.move(tree / name, app)
+    main = (tree / "main.c").read_text().replace("sum += step(&seed)", "sum += half(step(&seed))")
+    (tree / "main.c").write_text(f"unsigned half(unsigned x);\n{main}")
+    for name, text in TREE.items():
+        where = app if name == "app.mk" else tree
+        (where / name).write_text(text.replace("{tree}", str(tree)))
+    asked = (f"APP={app}", f"VARIANTS={variants}", f"FORMAT={formats}")
+    rows = project.ok("prove", *asked).splitlines()[2:]
+    identical = [len(formats.split())] * len(variants.split())
+    assert [row.count("identical") for row in rows] == identical, rows
+    path = tmp_path / "recipe.sh"
+    text = project.ok("recipe", f"APP={app}", f"VARIANT={variants.split()[-1]}")
+    assert "stand_in ld ld ld.lld" in text and "stand_in strip strip llvm-strip" in text
+    path.write_text(text)
+    subprocess.run(["shellcheck", path], check=True)
+    assert str(project.root) not in text
+    untrained = text.replace("train pgo one ./train", "train pgo one true")
+    done = run(untrained, app, tmp_path / "bad", TREE=str(tree))
+    assert "no profile was recorded by: true" in done.stderr and done.returncode != 0
+    asked = (f"APP={app}", f"VARIANT={variants.split()[-1]}", "FORMAT=cmake")
+    said = project.error("recipe", *asked)
+    assert "'cmake' has no word for a program with a build of its own" in said
 
 
 @pytest.mark.parametrize("variant, chosen, message", [

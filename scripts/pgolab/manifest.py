@@ -73,7 +73,10 @@ class Workload:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What scripts need to know of an app; directory is relative to where pgolab runs."""
+    """What scripts need to know of an app; directory is relative to where pgolab runs.
+
+    tree is the source tree of a program with a build of its own.
+    """
 
     name: str
     directory: Path
@@ -81,6 +84,7 @@ class Manifest:
     generate: tuple[str, ...]
     overlap: bool
     normalize: tuple[str, ...]
+    tree: Path | None = None
     workloads: tuple[Workload, ...] = field(default=())
 
     def of_kind(self, kind: str) -> list[Workload]:
@@ -183,6 +187,7 @@ def load(
         about=app["about"],
         generate=_words("app.generate", app.get("generate", "")),
         normalize=_words("app.normalize", app.get("normalize", "")),
+        tree=root / app["tree"] if "tree" in app else None,
         overlap=units.choice("app.overlap", app.get("overlap", "no"), ("yes", "no")) == "yes",
         workloads=tuple(workloads),
     )
