@@ -171,6 +171,16 @@ def look_in(place: Path, tree: Path, called: tuple[str, str]) -> Iterator[Found]
             )
 
 
+def alone(tree: Path, found: Found) -> str:
+    """The command that builds the likeliest program alone; empty where make has no such target."""
+    name = Path(found.programs[0]).name if found.programs else ""
+    if found.kind != "make" or not name:
+        return ""
+    text = (tree / found.file).read_text(encoding="utf-8", errors="replace")
+    rule = re.search(rf"(?m)^{re.escape(name)}(\$\S+)?[ \t]*:(?!=)", text)
+    return f"{found.build} {name}" if rule else ""
+
+
 def manifest(app: Path, tree: Path) -> str:
     """The text of app.mk."""
     found = look(tree, app.resolve().name)
@@ -181,6 +191,9 @@ def manifest(app: Path, tree: Path) -> str:
     if app.resolve() in tree.resolve().parents:
         place = f"$(app.dir)/{tree.resolve().relative_to(app.resolve())}"
     programs = first.programs[:MOST_SHOWN] or [tree.resolve().name]
+    others = [(f.build, f"there is {f.file} too") for f in found[1:MOST_SHOWN]]
+    if quicker := alone(tree, first):
+        others.insert(0, (quicker, "the program alone, which is quicker"))
     lines = [f"app.binary := {programs[0]}"]
     lines += [f"# app.binary := {name}" for name in programs[1:]]
     if not first.programs:
@@ -190,9 +203,7 @@ def manifest(app: Path, tree: Path) -> str:
         tree=place,
         how=f"the tree has {first.file}." if first.kind != "script" else f"there is {first.file}.",
         build=first.build,
-        others="".join(
-            f"# app.build = {f.build}    # there is {f.file} too\n" for f in found[1:MOST_SHOWN]
-        ),
+        others="".join(f"# app.build = {build}    # {why}\n" for build, why in others),
         binary="\n".join(lines),
     )
 

@@ -751,5 +751,7 @@ def test_make_new_finds_the_program_among_what_a_tree_builds(
     (guess,) = re.findall(r"(?m)^app\.binary := (.*)$", text)
     assert guess == program, text
     assert ("app.build   = cd src/prog && $(autotools-build)\n" in text) == ("README" in files)
+    own_target = re.search(r"^prog\b.*:", files.get("Makefile", ""), re.MULTILINE)
+    assert ("# app.build = $(make-build) prog    # the program alone" in text) == bool(own_target)
     listed = re.findall(r"(?m)^# app\.binary := (.*)$", text)
     assert not {"report", "-name", "prog.c", "build-pgolab/part-"} & set(listed)
