@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from conftest import LLVM, ROOT, Project, copy_project
 
+from pgolab import training
+from pgolab.manifest import Workload
+
 TICK = 0.02  # seconds; time stamps of files are no finer than a few milliseconds
 TRAIN = ("train", "APP=apps/tiny", "VARIANTS=o2-pgo")
 
@@ -220,6 +223,20 @@ def test_training_leaves_the_app_and_the_project_alone(shared: Project, app: Pat
     shared.ok(*TRAIN)
     after = sorted(p.name for p in (*app.iterdir(), *shared.root.iterdir()))
     assert sorted(before + ["build", "profiles"]) == after
+
+
+@pytest.mark.parametrize("weights, totals, merged", [
+    ((1,), (12345,), [1]),
+    ((1, 1), (500, 500), [1, 1]),
+    ((1, 1), (300, 100), [1, 3]),
+    ((1, 3), (100, 100), [1, 3]),
+    ((1, 1), (100, 1011), [1011, 100]),
+])  # fmt: skip
+def test_merge_weights_are_whole_and_have_no_common_factor(
+    weights: tuple[float, ...], totals: tuple[int, ...], merged: list[int]
+) -> None:
+    workloads = [Workload("train", f"w{i}", (), weight) for i, weight in enumerate(weights)]
+    assert training.merge_weights(workloads, list(totals)) == merged
 
 
 MODES = {
