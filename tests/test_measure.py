@@ -167,7 +167,7 @@ def test_the_report_is_a_table_of_80_columns_and_a_sentence(project_with_runs: P
     for variant in variants:
         assert len([line for line in lines if line.split()[:1] == [variant]]) == 2, output
     assert re.search(r"^tiny: 1 eval workloads?, \d+ blocks", output, re.MULTILINE)
-    assert re.search(r"A/A \d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]", output)
+    assert re.search(r"A/A \d+\.\d{3} \[\d+\.\d{3}, \d+\.\d{3}\]", output)
     sentences = re.findall(r"^[A-Z].*", output, re.MULTILINE)
     assert sentences, output
 
