@@ -14,6 +14,7 @@
 # from which scripts/recipe.py fills one of the templates in pipeline/recipes/.
 
 recipe-line = $(if $(strip $2),$1 = $(strip $2)$(nl))
+recipe-verbatim = $(if $2,$1 = $2$(nl))
 
 # $(call recipe-command,APP,BUILD,KEY): the flags after their compiler, which wrappers add where the build is its own.
 recipe-command = $(if $($1/tree),$(clang) )$($1/$2/$3)
@@ -48,7 +49,7 @@ $(eval described := $2)app = $1
 dir = $($1/dir)
 variant = $2
 baseline = $(BASELINE)
-$(call recipe-line,sources,$($1/sources))$(call recipe-line,tree,$($1/tree))$(call recipe-line,command,$($1/build))$(call recipe-line,binary,$($1/binary))$(call recipe-line,post,$(foreach t,$(call post-technique,$2),$(firstword $(call key,$t,post,$2))))$(call \
+$(call recipe-line,sources,$($1/sources))$(call recipe-line,tree,$($1/tree))$(call recipe-verbatim,command,$($1/build))$(call recipe-line,binary,$($1/binary))$(call recipe-line,post,$(foreach t,$(call post-technique,$2),$(firstword $(call key,$t,post,$2))))$(call \
     recipe-line,ldlibs,$($1/ldlibs))$(call recipe-build,$1,$(BASELINE))
 $(if $(and $(filter-out $(BASELINE),$(call stem,$2)),$(call recipe-kept,$1,$(call stem,$2))),$(call recipe-build,$1,$(call stem,$2)))
 $(foreach t,$(call trained,$2),$(call recipe-training,$1,$t,$2))

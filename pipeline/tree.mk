@@ -34,7 +34,7 @@ $$(eval $$(call stamp,build/$1/$2/tree.flags,$1/$2/tree.flags))
 build/$1/$2/runtime/%.o: pipeline/runtime/%.c build/$1/$2/tree.flags
 	$$(quiet)mkdir -p $$(@D) && $$(clang) -std=c11 -O2 -c $$< -o $$@.tmp && mv $$@.tmp $$@
 
-build/$1/$2/$1$(if $(filter %.profdata,$5),.built): build/$1/$2/tree.flags build/$1/tree.state $$($1/$2/runtime) $5 $(anew)
+build/$1/$2/$1$(if $(filter %.profdata,$5),.built): build/$1/$2/tree.flags build/$1/tree.state $$($1/$2/runtime) $5 $(wildcard pipeline/tree/*) scripts/build_tree.py $(anew)
 	$$(call say,BUILD,$1/$2)
 	$$(quiet)flock $(if $(alone),--exclusive,--shared) $(lock) $$($1/$2/command) --jobs $(jobs) --alone $(if $(alone),1,0) --output $$@$(progress)
 $(if $(filter %.profdata,$5),$(call tree-match-rules,$1,$2,$(filter %.profdata,$5)))

@@ -298,6 +298,8 @@ def keep(build: Build, links: dict[str, Note], output: Path) -> None:
         if path.stem not in [link.id for link in links.values()]:
             path.unlink()
     (build.place / "kept" / "trial").unlink(missing_ok=True)
+    if not beside and (build.place / "lib").is_dir():  # of an earlier build
+        shutil.rmtree(build.place / "lib")
     files.write_text(build.place / "link.json", json.dumps(again, indent=1) + "\n")
     temporary = output.with_name(f"{output.name}.tmp")
     if beside:

@@ -48,8 +48,8 @@ def of_workflow(text: str) -> str:
 
 
 def of_pipeline(text: str) -> str:
-    """What the one job runs."""
-    return "\n".join(next(iter(parsed(text).values()))["script"])
+    """What the one job runs that builds."""
+    return str(next(iter(parsed(text).values()))["script"][-1])
 
 
 def parsed(text: str) -> dict[str, Any]:
@@ -82,23 +82,30 @@ WAYS = {
 }
 
 
-def build(text: str, chosen: str, app: Manifest, llvm_bin: Path, where: Path) -> Path:
-    """Runs a recipe in a fresh copy of the app's directory; the binary, or Failure.
+def copied(app: Manifest, where: Path) -> tuple[Path, dict[str, str]]:
+    """Copies an app's directory, and a source tree around or beside it; the copy, and variables."""
+    directory = top = app.directory.resolve()
+    tree = app.tree.resolve() if app.tree else directory
+    if directory.is_relative_to(tree):
+        top = tree
+    inside = tree.is_relative_to(top)
+    shutil.copytree(top, where / SOURCES, symlinks=bool(app.tree) and inside)
+    if not inside:
+        shutil.copytree(tree, where / "tree", symlinks=True)
+    variables = {} if inside else {"TREE": str(where / "tree")}
+    return where / SOURCES / directory.relative_to(top), variables
 
-    A source tree that lies elsewhere is copied too.
-    """
-    way, copy = WAYS[chosen], where / SOURCES
-    shutil.copytree(app.directory, copy, symlinks=True)
-    environment = dict(os.environ)
-    if app.tree and not app.tree.resolve().is_relative_to(app.directory.resolve()):
-        environment["TREE"] = str(shutil.copytree(app.tree, where / "tree", symlinks=True))
+
+def build(text: str, chosen: str, app: Manifest, llvm_bin: Path, where: Path) -> Path:
+    """Runs a recipe in fresh copies of what it needs; the directory in which it ran, or Failure."""
+    way = WAYS[chosen]
+    copy, variables = copied(app, where)
     path = copy / way.file
     path.parent.mkdir(exist_ok=True)
     path.write_text(way.script(text), encoding="utf-8")
     done = subprocess.run(
-        ["sh", "-c", way.command.format(llvm_bin=llvm_bin)],
-        cwd=copy,
-        env=environment,
+        ["sh", "-c", f'cd "$0" && {way.command.format(llvm_bin=llvm_bin)}', copy],
+        env=os.environ | variables,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -111,7 +118,7 @@ def build(text: str, chosen: str, app: Manifest, llvm_bin: Path, where: Path) ->
             f"it was: {way.command}",
             done.stdout.splitlines()[-20:],
         )
-    return copy / way.binary.format(app=app.name)
+    return copy
 
 
 def outcome(chosen: str, app: Manifest, variant: str, llvm_bin: Path) -> str:
@@ -122,7 +129,11 @@ def outcome(chosen: str, app: Manifest, variant: str, llvm_bin: Path) -> str:
     except recipe.NoRecipe:
         return "–"
     with tempfile.TemporaryDirectory(prefix="prove-") as where:
-        made = build(text, chosen, app, llvm_bin, Path(where))
+        ran = build(text, chosen, app, llvm_bin, Path(where))
+        way = WAYS[chosen].binary
+        made = ran / (way if not app.tree else "build-{variant}/{variant}/{app}").format(
+            app=app.name, variant=variant
+        )
         return "identical" if files.sha256(made) == files.sha256(measured) else "differs"
 
 

@@ -28,7 +28,8 @@ HERE = "@HERE@"  # in flags: the directory of the sources
 PROFILES = "@PROFILES@"  # … and that of the profiles
 WORK = "/@WORK@"  # in commands: where they run
 ONE_BY_ONE = ("cmake", "meson", "autotools")  # formats that compile each source by itself
-TREES = ("sh", "dockerfile", "github", "gitlab")  # formats for programs with a build of their own
+SERVICES = ("dockerfile", "github", "gitlab")  # formats that see one directory and what is below it
+TREES = ("sh", *SERVICES)  # formats for programs with a build of their own
 FLAT = ("meson",)  # formats that cannot compile a file in a subdirectory by its own name
 
 
@@ -306,11 +307,13 @@ def check_known(lines: dict[str, str]) -> None:
 class Tree:
     """A program with a build of its own: where its source tree is, how it is built, the program.
 
-    place and build are for a shell in which $here is the app's directory; stand_ins are those that
-    its builds called, beside that of the compiler.
+    place and build are for a shell in which $here is the app's directory; inner is that directory
+    below the tree, or . where the tree lies below it, or empty where each lies elsewhere. stand_ins
+    are those that its builds called, beside that of the compiler.
     """
 
     place: str
+    inner: str
     build: str
     binary: str
     stand_ins: tuple[str, ...]
@@ -318,12 +321,26 @@ class Tree:
     archivers: dict[str, str]
 
 
+def from_here(command: str, directory: str) -> str:
+    """A command for a shell in which $here is the directory that the command names."""
+    places = sorted({str(Path(directory).resolve()), os.path.join(os.getcwd(), directory)}, key=len)
+
+    def spelt(found: re.Match[str]) -> str:
+        quoted = found.string[:found.start()].count('"') % 2
+        return "$here" if quoted else '"$here"'
+
+    named = "|".join(map(re.escape, reversed(places)))
+    return re.sub(rf"({named})(?![\w.-])", spelt, command)
+
+
 def tree_of(lines: dict[str, str], builds: dict[str, Build]) -> Tree | None:
     """What a recipe says of a source tree; NoRecipe where it has libraries of its own."""
     if "tree" not in lines:
         return None
     directory, tree = Path(lines["dir"]).resolve(), Path(lines["tree"]).resolve()
-    near = tree.is_relative_to(directory) or directory.is_relative_to(tree)
+    inner = "." if tree.is_relative_to(directory) else ""
+    if directory.is_relative_to(tree):
+        inner = str(directory.relative_to(tree))
     places = [Path("build", lines["app"], name) for name in builds]
     if any((place / "lib").is_dir() for place in places):
         raise NoRecipe(
@@ -333,8 +350,9 @@ def tree_of(lines: dict[str, str], builds: dict[str, Build]) -> Tree | None:
         )
     used = {p.suffix[1:] for place in places for p in (place / "notes").glob("used.*")}
     return Tree(
-        os.path.relpath(tree, directory) if near else str(tree),
-        lines["command"].replace(str(directory), "$here"),
+        os.path.relpath(tree, directory) if inner else str(tree),
+        inner,
+        from_here(lines["command"], lines["dir"]),
         lines["binary"],
         tuple(sorted(used)),
         build_tree.COMPILERS,
@@ -351,6 +369,11 @@ def check_format(
             f"'{chosen}' has no word for a program with a build of its own",
             f"take one of {', '.join(TREES)}; pgo.mk, PGO.cmake and pgo.meson of pipeline/ go into"
             " that build",
+        )
+    if tree and not tree.inner and chosen in SERVICES:
+        raise NoRecipe(
+            f"'{chosen}' sees one directory, and app.mk and the source tree lie apart",
+            "put the directory of app.mk into the source tree, or take FORMAT=sh",
         )
     if chosen in ONE_BY_ONE and any(b.merged for b in builds.values()):
         raise NoRecipe(
@@ -432,6 +455,8 @@ def export(description: Path, app: Manifest, llvm_bin: Path, chosen: str) -> str
     kinds = {one.kind for one in profiles.values()}
     release = version[1] if version else ""
     packages = ["clang-{}", "lld-{}", "llvm-{}", "libclang-rt-{}-dev"]
+    if tree:
+        packages += ["git"]
     if kinds - {"counters"}:
         packages += ["bolt-{}", "libbolt-{}-dev"]
     return render(
@@ -459,6 +484,9 @@ def export(description: Path, app: Manifest, llvm_bin: Path, chosen: str) -> str
             "post": post,
             "carried": carried(profiles, app, tree),
             "tree": tree,
+            "product": f"build-{variant}/{variant}/{app.name}" if tree else app.name,
+            "inner": f"{tree.inner}/" if tree and tree.inner not in ("", ".") else "",
+            "beside": "app.mk" if tree else "the sources",
             "generate": generate,
             "workloads": workloads,
             "data": sorted({w[4:] for w in named if (directory / w[4:]).is_file()}),

@@ -230,19 +230,24 @@ def test_what_perf_sampled_has_no_recipe(tmp_path: Path) -> None:
         recipe.profiles_of(lines, app)
 
 
-# A program with a build of its own, by plain `ar`, `ld` and `strip`, with debug information.
+# A program with a build of its own, by plain `ar`, `ld` and `strip`, with debug information, that
+# forks, with a library that it does not need, a repository within the tree and a file of its data.
 TREE = {
     "app.mk": """\
 app.about  := a program with a build of its own
 app.tree   := {tree}
-app.build   = $(make-build) prog
+app.build   = $(make-build) LDFLAGS=$(LDFLAGS) DATA="$(app.dir)/train.txt" prog
 app.binary := prog
 train.one = $(BIN) $(SCALE) $(app.dir)/train.txt
 eval.one  = $(BIN) $(SCALE) $(app.dir)/eval.txt
 """,
     "Makefile": """\
-prog: main.o both.o libstep.a
-\t$(CC) -g -o $@ main.o both.o -L. -lstep && strip $@
+VPATH = nested
+prog: main.o both.o libstep.a plugin.so
+\ttest -f "$(DATA)" && ! git rev-parse
+\t$(CC) $(LDFLAGS) -g -o $@ main.o both.o -L. -lstep && strip $@
+plugin.so: half.c
+\t$(CC) -O3 -shared -fPIC -Wl,-z,defs -o $@ $<
 both.o: half.o
 \tld -r -o $@ half.o
 libstep.a: step.o
@@ -250,21 +255,32 @@ libstep.a: step.o
 %.o: %.c
 \t$(CC) -O3 -g -c $(CURDIR)/$<
 """,
-    "half.c": "unsigned half(unsigned x) { return x % 7 ? x / 2 : x; }\n",
+    "nested/half.c": """\
+#include <unistd.h>
+unsigned half(unsigned x) {
+    static int forked;
+    if (!forked++ && fork() == 0)
+        _exit(0);
+    return x % 7 ? x / 2 : x;
+}
+""",
 }
 TREE_PROOFS = [
-    ("app/src", "o2-thin o2-pgo-full o2-cspgo-thin o2-pgo-startup o2-pgo-thin-bolt", "sh"),
-    ("elsewhere", "o2-pgo-thin", "sh dockerfile github gitlab"),
+    ("prog", "prog/prog", "o2-cspgo-thin o2-pgo-thin-bolt o2-pgo-full", "sh"),
+    ("tree/app", "tree", "o2-pgo-thin", "dockerfile github gitlab"),
+    ("prog", "elsewhere", "o2-pgo", "sh"),
 ]
 
 
-@pytest.mark.parametrize("place, variants, formats", TREE_PROOFS)
+@pytest.mark.parametrize("app_at, tree_at, variants, formats", TREE_PROOFS)
 def test_recipes_build_a_program_that_has_a_build_of_its_own(
-    project: Project, tmp_path: Path, place: str, variants: str, formats: str
+    project: Project, tmp_path: Path, app_at: str, tree_at: str, variants: str, formats: str
 ) -> None:
-    app, tree = tmp_path / "app", tmp_path / place
+    app, tree = tmp_path / app_at, tmp_path / tree_at
     shutil.copytree(TINY, tree)
     app.mkdir(exist_ok=True)
+    for repository in (tree, tree / "nested"):
+        subprocess.run(["git", "init", "-q", repository], check=True)
     for name in ("train.txt", "eval.txt"):
         shutil.move(tree / name, app)
     main = (tree / "main.c").read_text().replace("sum += step(&seed)", "sum += half(step(&seed))")
@@ -272,8 +288,10 @@ def test_recipes_build_a_program_that_has_a_build_of_its_own(
     for name, text in TREE.items():
         where = app if name == "app.mk" else tree
         (where / name).write_text(text.replace("{tree}", str(tree)))
+    (tmp_path / "real").mkdir()
+    (tmp_path / "linked").symlink_to("real")
     asked = (f"APP={app}", f"VARIANTS={variants}", f"FORMAT={formats}")
-    rows = project.ok("prove", *asked).splitlines()[2:]
+    rows = project.ok("prove", *asked, TMPDIR=str(tmp_path / "linked")).splitlines()[2:]
     identical = [len(formats.split())] * len(variants.split())
     assert [row.count("identical") for row in rows] == identical, rows
     path = tmp_path / "recipe.sh"
@@ -288,6 +306,26 @@ def test_recipes_build_a_program_that_has_a_build_of_its_own(
     asked = (f"APP={app}", f"VARIANT={variants.split()[-1]}", "FORMAT=cmake")
     said = project.error("recipe", *asked)
     assert "'cmake' has no word for a program with a build of its own" in said
+    if tree_at == "elsewhere":
+        said = project.error("recipe", *asked[:2], "FORMAT=gitlab")
+        assert "'gitlab' sees one directory" in said
+
+
+@pytest.mark.parametrize("command, expected", [
+    ("cd {0} && make D={0}/x I=-I{0}", 'cd "$here" && make D="$here"/x I=-I"$here"'),
+    ('make D="{0}/a b"', 'make D="$here/a b"'),
+    ("make D={0}2/x {0}.old {0}-1", "make D={0}2/x {0}.old {0}-1"),
+])  # fmt: skip
+def test_a_build_command_names_no_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, expected: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "real").mkdir()
+    (tmp_path / "linked").symlink_to("real")
+    for given in ("linked", str(tmp_path / "linked")):
+        for spelt in (tmp_path / "linked", tmp_path / "real"):
+            made = recipe.from_here(command.format(spelt), given)
+            assert made == expected.format(spelt)
 
 
 @pytest.mark.parametrize("variant, chosen, message", [
