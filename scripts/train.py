@@ -16,7 +16,8 @@ from pgolab import errors, files, manifest, profile, timing, tool, training, uni
 from pgolab.errors import Failure
 from pgolab.manifest import Manifest, Workload
 
-WRITTEN, OF_USE = b"w", b"f"  # what runtime/profile_flush.c notes of a process
+# What runtime/profile_flush.c notes of a process.
+WRITTEN, OF_USE, LOST_CHILD = b"w", b"f", b"l"
 HOTTEST = 10  # functions that are kept by name; three of them are shown
 
 
@@ -68,7 +69,7 @@ def train(app: Manifest, one: Workload, args: argparse.Namespace, raw: Path) -> 
             training.said(outcome),
         )
     notes = [path.read_bytes() for path in processes.iterdir()]
-    lost = sum(not note.startswith(WRITTEN) for note in notes)
+    lost = sum((not note.startswith(WRITTEN)) + (LOST_CHILD in note) for note in notes)
     flushed = any(OF_USE in note for note in notes)
     return Trained(
         one, merged, got.read, got.dropped, lost, flushed, count, outcome.wall_s, outcome.cpu_s
@@ -114,8 +115,8 @@ def show(args: argparse.Namespace, trained: list[Trained], facts: dict[str, Any]
         if one.lost:
             several = "process" if one.lost == 1 else "processes"
             print(
-                f"{where} {one.lost} {several} left no profile: still running, crashed or killed"
-                " by SIGKILL",
+                f"{where} {one.lost} {several} left no profile: still running, crashed, killed by"
+                " SIGKILL, or forked after becoming another user",
                 file=sys.stderr,
             )
 

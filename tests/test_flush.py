@@ -112,6 +112,17 @@ def test_a_program_that_could_not_open_its_profile_in_the_end_writes_it(
     assert any("f" in note for note in notes(tmp_path))
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_what_is_forked_after_becoming_another_user_is_known_to_be_lost(
+    trained: Project, tmp_path: Path
+) -> None:
+    tmp_path.chmod(0o700)
+    done = subprocess.run([program(trained), "late-workers"], env=environment(tmp_path))
+    assert done.returncode == 7
+    assert counts(written(tmp_path), "work") == [100]
+    assert notes(tmp_path) == ["wfl"]
+
+
 def test_a_program_that_closes_all_files_gets_no_profile_into_its_own(
     trained: Project, tmp_path: Path
 ) -> None:

@@ -29,7 +29,9 @@
  *
  * Losses are seen: with PGOLAB_PROCESSES naming a directory, each process has a file
  * there under its process ID. Its first byte is `w` when the profile is written and `-`
- * before; its second is `f` when LLVM's start-up code would have lost a profile.
+ * before; its second is `f` when LLVM's start-up code would have lost a profile; its
+ * third is `l` when a child could leave no file of its own, as it had another user or
+ * root.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -226,10 +228,16 @@ static void name_after_owner(void) {
 }
 
 static void in_child(void) {
+    struct kept inherited = mark;
     owner = getpid();
-    let_go(&mark);
+    mark.file = -1;
     let_raw_go();
     note_counting();
+    if (mark.file < 0 && is_open(&inherited)) {
+        ssize_t written = pwrite(inherited.file, "l", 1, 2);
+        (void)written;
+    }
+    let_go(&inherited);
     note_use();
     __llvm_profile_reset_counters();
     name_after_owner();
