@@ -66,6 +66,26 @@ def spelt(name: str, known: set[str], pasted: int = 2) -> bool:
     )  # fmt: skip
 
 
+def identifiers(mangled: str) -> list[str]:
+    """The names that a mangled name of C++ is made of."""
+    found, end = [], 0
+    for length in re.finditer(r"(?<!\d)[1-9]\d*", mangled):
+        if length.start() >= end:
+            end = length.end() + int(length[0])
+            found.append(mangled[length.end():end])
+    return found
+
+
+def known_to_cpp(mangled: str, known: set[str]) -> bool:
+    """Whether a mangled name may be of a function that is there, inlined everywhere or not.
+
+    It is not where none of its names is a word of the sources. What the implementation's own
+    headers define is not among them.
+    """
+    names = identifiers(mangled)
+    return not names or any(n in known or re.match(r"_[_A-Z]", n) for n in names)
+
+
 def missing(
     sums: dict[str, int], symbols: set[str], known: set[str], one_step: bool
 ) -> dict[str, int]:
@@ -73,13 +93,16 @@ def missing(
 
     A function that is local to a file may have been inlined everywhere, so that there is no symbol
     left: it counts as missing when its name is not spelt in the sources any more. So does any
-    function where sources were compiled and linked in one step, without an object. One of C++ is
-    never known to be missing: templates are inlined everywhere too, and a mangled name is no word.
+    function where sources were compiled and linked in one step, without an object, and any of C++,
+    as templates are inlined everywhere too: those by the names in their mangled names.
     """
     found: dict[str, int] = {}
     for name, count in sums.items():
         local, own = ";" in name, profile.plain(name).split(".")[0]
-        here = own in symbols or own.startswith("_Z") or ((local or one_step) and spelt(own, known))
+        if own.startswith("_Z"):
+            here = own in symbols or known_to_cpp(own, known)
+        else:
+            here = own in symbols or ((local or one_step) and spelt(own, known))
         if count and not here:
             found[own] = found.get(own, 0) + count
     return found

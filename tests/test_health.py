@@ -180,8 +180,10 @@ def test_a_local_function_that_was_inlined_everywhere_is_not_missing(copied: Pro
 
 
 def test_a_template_that_was_inlined_everywhere_is_not_missing() -> None:
-    sums = {"_Z5twiceIiET_S0_": 5, "gone": 4, "kept": 3, "a.c;inlined": 2, "a.c;old": 1}
-    assert match.missing(sums, {"kept"}, {"inlined"}, one_step=False) == {"gone": 4, "old": 1}
+    sums = {"_Z5twiceIiET_S0_": 5, "_ZN5Shape4areaEv": 5, "_ZNKSt5__any3getEv": 5, "gone": 4}
+    sums |= {"kept": 3, "a.c;inlined": 2, "a.c;old": 1, "_Z7removedRN1a3OldE": 6, "_Z4lostv": 7}
+    gone = match.missing(sums, {"kept", "_Z4lostv"}, {"inlined", "twice", "Shape"}, one_step=False)
+    assert gone == {"gone": 4, "old": 1, "_Z7removedRN1a3OldE": 6}
 
 
 def test_a_local_function_that_macros_name_is_not_missing() -> None:
