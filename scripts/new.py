@@ -16,7 +16,7 @@ MOST_SHOWN = 6
 ASIDE = re.compile(r"test|fuzz|example|bench|demo|debug")  # programs that are less likely meant
 LINKER = r"(?:cc|cxx|ld|linker|link|clang|[cg]\+\+)\b|\blink\."
 LINKS = re.compile(rf"(?i)(?:{LINKER})[^|;&]*\s-o\s*(\S+)")
-NOT_LINKS = re.compile(r"\s-(c|shared|E|S|M\w*|dynamiclib)\b")
+NOT_LINKS = re.compile(r"\s-(c|shared|E|S|MM?|dynamiclib)\b")
 NOT_PROGRAMS = re.compile(r"^-|^\d+$|[$%\s*\\]|\.(o|so|a|c|h|s|S|dylib|dll|exe|js|wasm)$|(^|/)$")
 
 # Build systems, the more telling first: a tree that has several often ships files of the later.
@@ -134,7 +134,7 @@ PROGRAMS = {"autotools": of_autotools, "cmake": of_cmake, "meson": of_meson,
 def look(tree: Path, app: str) -> list[Found]:
     """The ways to build a tree, with its programs, the likeliest first; app is its name.
 
-    Where there is nothing at its top, those of the directories next below.
+    Where there is nothing at its top, those of the directories next below that have any.
     """
     called = (app, re.sub(r"[-_]v?\d.*$", "", tree.resolve().name))
     places = [tree]
@@ -144,8 +144,14 @@ def look(tree: Path, app: str) -> list[Found]:
             return found if places == [tree] else sorted(
                 found, key=lambda one: unlikely(one.programs[:1], called)
             )  # fmt: skip
-        places = sorted(p for place in places for p in place.iterdir() if p.is_dir())
+        places = sorted(p for place in places for p in place.iterdir() if to_enter(p))
     return []
+
+
+def to_enter(path: Path) -> bool:
+    """Whether a directory may hold a program's build files, by a name that needs no quotes."""
+    plain = not path.name.startswith(".") and not ODD & set(path.name)
+    return plain and path.is_dir() and not path.is_symlink()
 
 
 def unlikely(programs: list[str], called: tuple[str, str]) -> tuple[bool, bool, bool]:

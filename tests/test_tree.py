@@ -632,6 +632,13 @@ def test_bolt_lays_out_the_libraries_of_a_program_too(shared: Project) -> None:
     lines = (shared.root / "profiles/laid/o2-bolt.fdata").read_text().splitlines()
     counted = {line.split("\t")[0] for line in lines if "\t" in line and " shared " in line}
     assert counted == {"libshared.so"}
+    static = MAKE["Makefile"].replace("libstep.a libshared.so", "libstep.a lib/shared.o")
+    static = static.replace("-lshared -Wl,-rpath,'$$ORIGIN'", "lib/shared.o")
+    library = place.with_name("o2") / "lib"
+    assert library.exists()
+    write(app / "src", {"Makefile": static})
+    built_with(shared, "laid", "o2")
+    assert not library.exists()
 
 
 def test_a_program_can_keep_its_own_level(shared: Project) -> None:
@@ -723,8 +730,11 @@ $(BUILD_DIR)/prog: $(OBJ)
     $(CC) $(FLAGS) $^ -o $@$(EXT)
 endif
 """), "Makefile": "prog:\n\t$(MAKE) -C programs prog\n"}),
+    "built-from-sources-at-once": ("prog", {
+        "Makefile": "all: $(SRC)\n\t$(CC) -MMD -MP -o prog $^\n\t$(CC) -MM -o list a.c\n"}),
     "build-files-below-the-top": ("src/prog/main/prog", {
         "README": "", "src/aux/Makefile": "x: x.o\n\t$(CC) -o x x.o\n",
+        "my prog/Makefile": "prog: x.o\n\t$(CC) -o prog x.o\n", ".git/configure.ac": "",
         "src/prog/configure.ac": "", "src/prog/main/Makefile.am": "bin_PROGRAMS = prog\n"}),
     "whole-names-only": ("build-pgolab/prog", {
         "meson.build": "executable('part-' + name, 'a.c')\nexecutable('prog', 'b.c')\n"}),
@@ -754,4 +764,4 @@ def test_make_new_finds_the_program_among_what_a_tree_builds(
     own_target = re.search(r"^prog\b.*:", files.get("Makefile", ""), re.MULTILINE)
     assert ("# app.build = $(make-build) prog    # the program alone" in text) == bool(own_target)
     listed = re.findall(r"(?m)^# app\.binary := (.*)$", text)
-    assert not {"report", "-name", "prog.c", "build-pgolab/part-"} & set(listed)
+    assert not {"report", "-name", "prog.c", "list", "build-pgolab/part-"} & set(listed)
