@@ -178,6 +178,14 @@ def test_runs_that_use_one_port_take_turns(tmp_path: Path) -> None:
     assert [(done.returncode, done.stdout) for done in runs] == [(0, "HELLO\n")] * 2, runs
 
 
+def test_what_a_client_leaves_behind_does_not_hold_the_port(tmp_path: Path) -> None:
+    port = free_port()
+    leaving = "import subprocess\nsubprocess.Popen(['sleep', '40'], stdout=-3, stderr=-3)\n"
+    for _ in range(2):
+        done = serve(tmp_path, f"port:{port}", "tcp", port, client=leaving + CLIENT)
+        assert (done.returncode, done.stdout) == (0, "HELLO\n"), done.stderr
+
+
 def test_serve_has_the_status_of_the_client_or_of_the_server(tmp_path: Path) -> None:
     assert serve(tmp_path, "line", "unix", "a", client="raise SystemExit(7)").returncode == 7
     assert serve(tmp_path, "line", "unix", "b", status=9).returncode == 9
