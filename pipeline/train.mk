@@ -11,7 +11,7 @@
 named-words = $(subst =, ,$($1/manifest/$2))
 named-files = $(wildcard $(patsubst app/%,$($1/dir)/%,$(filter app/%,$(call named-words,$1,$2))) \
     $(patsubst inputs/%,build/$1/inputs/%,$(filter inputs/%,$(call named-words,$1,$2)))) \
-    $(call only-files,$(filter /%,$(call named-words,$1,$2)))
+    $(call only-files,$(filter-out /dev/% /proc/% /sys/%,$(filter /%,$(call named-words,$1,$2))))
 only-files = $(foreach f,$(wildcard $1),$(if $(wildcard $f/.),,$f))
 
 # $(eval $(call manifest-rules,APP))
