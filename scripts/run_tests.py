@@ -15,8 +15,9 @@ from pgolab.errors import Failure
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = ("pytest", "xdist", "hypothesis", "jsonschema", "yaml")
-# A file stays on one CPU, as the tests of a file share what its fixtures build.
-TOGETHER = ("-m", "not alone", "--dist=loadfile", f"-n{len(os.sched_getaffinity(0))}")
+# A file stays in one process, as the tests of a file share what its fixtures build; one process
+# more than there are CPUs, as tests wait now and then.
+TOGETHER = ("-m", "not alone", "--dist=loadfile", f"-n{len(os.sched_getaffinity(0)) + 1}")
 ALONE = ("-m", "alone")
 
 

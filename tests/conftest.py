@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
 TINY = ROOT / "tests" / "fixtures" / "tiny"
+TICK = 0.02  # seconds; time stamps of files are no finer than a few milliseconds
 
 
 # nohup, and a shell in the background, start tests with signals ignored. The programs that tests
@@ -119,6 +121,39 @@ def project(tmp_path: Path) -> Project:
 def new_project(tmp_path: Path) -> Callable[[str], Project]:
     """Makes a copy of the project in a directory of the given name."""
     return lambda name: copy_project(tmp_path / name, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy of the project that the tests of a file share."""
+    return copy_project(tmp_path_factory.mktemp("shared") / "pgolab")
+
+
+@pytest.fixture
+def app(shared: Project) -> Path:
+    """A fresh tiny app in the shared project, with nothing built or trained."""
+    for name in ("apps", "build", "profiles"):
+        shutil.rmtree(shared.root / name, ignore_errors=True)
+    return shared.app()
+
+
+def edit_file(path: Path, old: str, new: str) -> None:
+    """Replaces text in a file, and makes sure that its time stamp changes."""
+    text = path.read_text()
+    assert old in text
+    time.sleep(TICK)
+    path.write_text(text.replace(old, new))
+
+
+def counters(profile: Path, function: str) -> list[int]:
+    """The counters of a function in a profile."""
+    text = subprocess.run(
+        [LLVM / "llvm-profdata", "show", f"--function={function}", "--counts", profile],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    found = re.search(r"Block counts: \[([^]]*)\]", text)
+    assert found, text
+    return [int(x) for x in found[1].split(",")]
 
 
 def steps(output: str) -> list[str]:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import LLVM, Project, copy_project, steps
+from conftest import LLVM, Project, copy_project, edit_file, steps
 
 ARGUMENTS = ("APP=apps/tiny", "VARIANTS=o2-pgo o2-thin")
 APP = "apps/tiny"
@@ -36,15 +36,6 @@ def verify(project: Project) -> list[str]:
     return steps(project.ok("verify", *ARGUMENTS, "LAYOUTS=2"))
 
 
-def edit(path: Path, old: str, new: str) -> None:
-    """Replaces text in a file and makes sure that its time stamp changes."""
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
-    later = time.time() + 2
-    os.utime(path, (later, later))
-
-
 def relinked_and_verified(*variants: str) -> list[str]:
     return [f"{verb} tiny/{v}" for v in variants for verb in ("LD", "LAYOUTS", "VERIFY")]
 
@@ -55,7 +46,7 @@ def test_a_second_build_does_nothing(built: Project) -> None:
 
 
 def test_a_changed_source_compiles_that_file_alone_and_trains_again(built: Project) -> None:
-    edit(built.root / APP / "step.c", "< 250", "< 200")
+    edit_file(built.root / APP / "step.c", "< 250", "< 200")
     assert verify(built) == sorted(
         [f"CC tiny/{v}/step.o" for v in ("o2", "o2-thin", "o2-pgo", "pgo-train")]
         + ["CC tiny/o2-pgo/main.o", "LD tiny/pgo-train", "TRAIN tiny/pgo"]
@@ -64,39 +55,40 @@ def test_a_changed_source_compiles_that_file_alone_and_trains_again(built: Proje
 
 
 def test_a_changed_comment_trains_again_but_keeps_the_profile(built: Project) -> None:
-    edit(built.root / APP / "main.c", "sums steps", "adds up steps")
+    edit_file(built.root / APP / "main.c", "sums steps", "adds up steps")
     assert "CC tiny/o2-pgo/step.o" not in verify(built)
 
 
 def test_a_changed_header_compiles_all_that_include_it(built: Project) -> None:
-    edit(built.root / APP / "step.h", "FACTOR 3", "FACTOR 4")
+    edit_file(built.root / APP / "step.h", "FACTOR 3", "FACTOR 4")
     done = verify(built)
     assert {"CC tiny/o2/step.o", "CC tiny/o2/main.o"} <= set(done)
 
 
 def test_a_removed_header_does_not_stop_make(built: Project) -> None:
     app = built.root / APP
-    edit(app / "step.c", '#include "step.h"', "unsigned step(unsigned *state);\n#define FACTOR 3")
-    edit(app / "main.c", '#include "step.h"', "unsigned step(unsigned *state);")
+    declared = "unsigned step(unsigned *state);"
+    edit_file(app / "step.c", '#include "step.h"', f"{declared}\n#define FACTOR 3")
+    edit_file(app / "main.c", '#include "step.h"', declared)
     (app / "step.h").unlink()
     assert "CC tiny/o2/step.o" in verify(built)
 
 
 def test_a_changed_compiler_flag_compiles_everything(built: Project) -> None:
-    edit(built.root / APP / "app.mk", "-std=c11", "-std=c11 -fno-strict-aliasing")
+    edit_file(built.root / APP / "app.mk", "-std=c11", "-std=c11 -fno-strict-aliasing")
     compiled = [s for s in verify(built) if s.startswith("CC ")]
     assert len(compiled) == 2 * len(("o2", "o2-pgo", "o2-thin", "pgo-train"))
 
 
 def test_a_changed_linker_flag_only_links_and_trains(built: Project) -> None:
-    edit(built.root / APP / "app.mk", "app.cflags", "app.ldflags := -Wl,-O2\napp.cflags")
+    edit_file(built.root / APP / "app.mk", "app.cflags", "app.ldflags := -Wl,-O2\napp.cflags")
     assert verify(built) == sorted(
         ["LD tiny/pgo-train", "TRAIN tiny/pgo", *relinked_and_verified("o2", "o2-pgo", "o2-thin")]
     )
 
 
 def test_a_changed_eval_workload_is_only_verified(built: Project) -> None:
-    edit(built.root / APP / "app.mk", "eval.steps.work = 20000", "eval.steps.work = 20001")
+    edit_file(built.root / APP / "app.mk", "eval.steps.work = 20000", "eval.steps.work = 20001")
     assert [s for s in verify(built) if not s.startswith("INPUTS")] == [
         "VERIFY tiny/o2", "VERIFY tiny/o2-pgo", "VERIFY tiny/o2-thin"
     ]  # fmt: skip
@@ -106,7 +98,7 @@ def test_changed_training_data_gives_a_new_profile_to_the_variants_that_use_it(
     built: Project,
 ) -> None:
     before = (built.root / "profiles/tiny/pgo.profdata").read_bytes()
-    edit(built.root / APP / "train.txt", "1", "2")
+    edit_file(built.root / APP / "train.txt", "1", "2")
     done = verify(built)
     assert (built.root / "profiles/tiny/pgo.profdata").read_bytes() != before
     assert [s for s in done if s.startswith(("CC", "LD", "TRAIN"))] == [

@@ -15,7 +15,7 @@ from typing import Any
 import analyse
 import numpy as np
 import pytest
-from conftest import ROOT, Project, copy_project
+from conftest import ROOT, Project, copy_project, edit_file
 from test_analyse import Made, one, write
 from test_build import llvm_copy
 from test_race import FakeBench, chosen
@@ -43,12 +43,6 @@ def commit(root: Path, what: str) -> None:
     git(root, "commit", "--quiet", "--message", what)
 
 
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
-
-
 def gate(project: Project, *arguments: str, status: int) -> list[str]:
     """Runs scripts/gate, which has to end so; the lines of its standard output."""
     own = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "PGOLAB"))}
@@ -73,11 +67,11 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Project:
     made = copy_project(tmp_path_factory.mktemp("compare") / "pgolab")
     made.app(path="sample-apps")
     for limit in ("MOST_STEAL = 0.05", "MOST_FOREIGN = 0.10"):
-        edit(made.root / "scripts/pgolab/judge.py", limit, limit.split(" = ")[0] + " = 99.0")
+        edit_file(made.root / "scripts/pgolab/judge.py", limit, limit.split(" = ")[0] + " = 99.0")
     shutil.copy(ROOT / ".gitignore", made.root)
     git(made.root, "init", "--quiet", "--initial-branch=main")
     commit(made.root, "one")
-    edit(made.root / "sample-apps/tiny/main.c", "j < 20000", SLOWER)
+    edit_file(made.root / "sample-apps/tiny/main.c", "j < 20000", SLOWER)
     commit(made.root, "slower")
     git(made.root, "tag", "slow")
     git(made.root, "reset", "--quiet", "--hard", "HEAD~1")
@@ -144,7 +138,7 @@ def test_the_working_tree_is_the_default_and_sides_that_are_alike_have_the_same_
 def test_counting_instructions_trips_a_wire(
     shared: Project, tree: Path, work: str, status: int, said: str
 ) -> None:
-    edit(tree / "main.c", "j < 20000", work)
+    edit_file(tree / "main.c", "j < 20000", work)
     assert re.fullmatch(said, gate(shared, "APP=tiny", "BASE=HEAD", *COUNT, status=status)[-1])
     assert latest(shared)["compare"]["new"]["commit"].endswith("-dirty")
     assert words.side(latest(shared), "new").endswith(", with changes")
@@ -154,19 +148,20 @@ def test_the_workloads_are_those_of_new_and_what_differs_is_noted(
     shared: Project, tree: Path
 ) -> None:
     (tree / "eval.txt").write_text("6\n")
-    edit(tree / "app.mk", "eval.steps =", "eval.more = $(BIN) 1 $(app.dir)/eval.txt\neval.steps =")
+    more = "eval.more = $(BIN) 1 $(app.dir)/eval.txt\n"
+    edit_file(tree / "app.mk", "eval.steps =", f"{more}eval.steps =")
     said = " ".join(gate(shared, "APP=tiny", "BASE=HEAD", *COUNT, status=0))
     assert "base has no workload 'eval.more': it is timed on that of new" in said
     assert "'app/eval.txt' of eval.steps is that of new; base has another" in said
     assert "base does not do on" not in said  # both print the same on the same input
-    edit(tree / "step.h", "FACTOR 3", "FACTOR 5")
+    edit_file(tree / "step.h", "FACTOR 3", "FACTOR 5")
     said = " ".join(gate(shared, "APP=tiny", "BASE=HEAD", *COUNT, status=0))
     assert "base does not do on 'eval.steps' what new does: standard output differs" in said
 
 
 def test_a_base_that_fails_on_the_workloads_of_new_is_an_error(shared: Project, tree: Path) -> None:
-    edit(tree / "main.c", "argc != 3", "argc < 3")
-    edit(tree / "app.mk", "eval.txt\n", "eval.txt more\n")
+    edit_file(tree / "main.c", "argc != 3", "argc < 3")
+    edit_file(tree / "app.mk", "eval.txt\n", "eval.txt more\n")
     said = shared.error("compare", "APP=tiny", "BASE=HEAD", *COUNT)
     assert said.startswith("pgolab: 'eval.steps' of tiny ended with status 2 with base\n")
     assert "hint: both sides run the eval workloads of new" in said
@@ -190,7 +185,7 @@ def test_a_tree_is_taken_from_its_own_repository_and_the_manifest_as_it_is(
         shutil.copy(tree / name, source)
     git(source, "init", "--quiet")
     commit(source, "one")
-    edit(source / "main.c", "j < 20000", SLOWER)
+    edit_file(source / "main.c", "j < 20000", SLOWER)
     app = tmp_path / "app"
     app.mkdir()
     for name in ("eval.txt", "train.txt"):
@@ -238,7 +233,7 @@ def test_what_cannot_be_compared_is_said_in_one_line(
 
 
 def test_a_side_that_cannot_be_built_is_named(shared: Project, tree: Path) -> None:
-    edit(tree / "main.c", "return 0;", "return nothing;")
+    edit_file(tree / "main.c", "return 0;", "return nothing;")
     done = shared.make("compare", "APP=tiny", "BASE=HEAD", *COUNT)
     assert done.returncode != 0
     assert "pgolab: new, 'working tree' (" in done.stderr
@@ -246,7 +241,7 @@ def test_a_side_that_cannot_be_built_is_named(shared: Project, tree: Path) -> No
 
 
 def test_a_comparison_that_was_killed_goes_on(shared: Project, tree: Path) -> None:
-    edit(tree / "main.c", "j < 20000", "j < 20001")
+    edit_file(tree / "main.c", "j < 20000", "j < 20001")
     command = ["make", "compare", "APP=tiny", "BASE=HEAD", "BUDGET=4s", "PRECISION=0.01%",
                "LAYOUTS=1"]  # fmt: skip
     with subprocess.Popen(

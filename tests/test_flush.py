@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import LLVM, ROOT, Project, copy_project
+from conftest import LLVM, ROOT, Project, copy_project, counters
 
 ENDS = ROOT / "tests" / "fixtures" / "ends"
 TRAIN = ("train", "APP=apps/ends", "VARIANTS=o2-pgo")
@@ -31,16 +31,7 @@ def program(trained: Project) -> Path:
 
 def counts(profiles: list[Path], function: str) -> list[int]:
     """The counters of a function in each of the profiles, the largest of them, in order."""
-    largest = []
-    for profile in profiles:
-        text = subprocess.run(
-            [LLVM / "llvm-profdata", "show", f"--function={function}", "--counts", profile],
-            capture_output=True, text=True, check=True,
-        ).stdout  # fmt: skip
-        found = re.search(r"Block counts: \[([^]]*)\]", text)
-        assert found, text
-        largest.append(max(int(x) for x in found[1].split(",")))
-    return sorted(largest)
+    return sorted(max(counters(profile, function)) for profile in profiles)
 
 
 def environment(directory: Path, name: str = "%m_%p.profraw") -> dict[str, str]:

@@ -157,7 +157,7 @@ def test_an_app_whose_path_make_can_handle_is_built(project: Project, name: str)
     assert (project.root / "build" / name / "o2-thin" / name).is_file()
 
 
-@pytest.mark.parametrize("name", ["two words", "o'clock", '("a" & b, c=d;e)'])
+@pytest.mark.parametrize("name", ["two words", """o'clock ("a" & b, c=d;e)"""])
 def test_a_clone_works_in_a_directory_of_any_name(
     new_project: Callable[[str], Project], name: str
 ) -> None:

@@ -4,13 +4,12 @@ import json
 import re
 import shutil
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import match
 import pytest
-from conftest import LLVM, Project, copy_project, steps
+from conftest import LLVM, Project, copy_project, edit_file, steps
 
 TRAIN = ("train", "APP=apps/tiny", "VARIANTS=o2-pgo")
 BUILD = ("build", "APP=apps/tiny", "VARIANTS=o2-pgo o2-pgo-thin")
@@ -46,11 +45,7 @@ def noted(project: Project, name: str = "profiles/tiny/pgo.json") -> dict[str, A
 
 
 def edit(project: Project, file: str, old: str, new: str) -> None:
-    path = project.root / "apps/tiny" / file
-    text = path.read_text()
-    assert old in text
-    time.sleep(0.02)  # time stamps are no finer than a few milliseconds
-    path.write_text(text.replace(old, new))
+    edit_file(project.root / "apps/tiny" / file, old, new)
 
 
 def binaries(project: Project) -> list[bytes]:

@@ -3,25 +3,17 @@
 import json
 import shutil
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Project, copy_project, steps
+from conftest import Project, edit_file, steps
 
 from pgolab import manifest, units
 from pgolab.errors import Failure
 
-TICK = 0.02  # seconds; time stamps of files are no finer than a few milliseconds
 TINY = "APP=apps/tiny"
 VERIFY = ("verify", TINY, "VARIANTS=o3", "LAYOUTS=1")
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project for tests that bring an app of their own and never share one."""
-    return copy_project(tmp_path_factory.mktemp("manifest") / "pgolab")
 
 
 @pytest.fixture
@@ -33,10 +25,7 @@ def app(shared: Project) -> Path:
 
 
 def edit(app: Path, old: str, new: str, file: str = "app.mk") -> None:
-    text = (app / file).read_text()
-    assert old in text
-    time.sleep(TICK)
-    (app / file).write_text(text.replace(old, new))
+    edit_file(app / file, old, new)
 
 
 def message(project: Project, *arguments: str) -> tuple[str, str]:

@@ -267,7 +267,7 @@ unsigned half(unsigned x) {
 }
 TREE_PROOFS = [
     ("prog", "prog/prog", "o2-cspgo-thin o2-pgo-thin-bolt o2-pgo-full", "sh"),
-    ("tree/app", "tree", "o2-pgo-thin", "dockerfile github gitlab"),
+    ("tree/app", "tree", "o2-pgo-thin", "gitlab"),
     ("prog", "elsewhere", "o2-pgo", "sh"),
 ]
 
@@ -309,6 +309,10 @@ def test_recipes_build_a_program_that_has_a_build_of_its_own(
     if tree_at == "elsewhere":
         said = project.error("recipe", *asked[:2], "FORMAT=gitlab")
         assert "'gitlab' sees one directory" in said
+        return
+    for chosen in recipe.SERVICES:
+        service = project.ok("recipe", *asked[:2], f"FORMAT={chosen}")
+        assert prove.WAYS[chosen].script(service).strip() == text.strip()
 
 
 @pytest.mark.parametrize("command, expected", [

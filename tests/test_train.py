@@ -4,39 +4,20 @@ import json
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import LLVM, ROOT, Project, copy_project
+from conftest import LLVM, ROOT, Project, counters, edit_file
 
 from pgolab import training
 from pgolab.manifest import Workload
 
-TICK = 0.02  # seconds; time stamps of files are no finer than a few milliseconds
 TRAIN = ("train", "APP=apps/tiny", "VARIANTS=o2-pgo")
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project for tests that change a fresh tiny app."""
-    return copy_project(tmp_path_factory.mktemp("train") / "pgolab")
-
-
-@pytest.fixture
-def app(shared: Project) -> Path:
-    """A fresh tiny app in the shared project, with nothing built or trained."""
-    for name in ("apps", "build", "profiles"):
-        shutil.rmtree(shared.root / name, ignore_errors=True)
-    return shared.app()
-
-
 def edit(app: Path, old: str, new: str, file: str = "main.c") -> None:
-    text = (app / file).read_text()
-    assert old in text
-    time.sleep(TICK)
-    (app / file).write_text(text.replace(old, new))
+    edit_file(app / file, old, new)
 
 
 def when_training(code: str) -> str:
@@ -117,21 +98,10 @@ def test_a_failed_training_keeps_the_profile_that_there_was(shared: Project, app
     shared.ok(*TRAIN)
 
 
-def counts(profile: Path, function: str) -> list[int]:
-    """The counters of a function in a profile."""
-    text = subprocess.run(
-        [LLVM / "llvm-profdata", "show", f"--function={function}", "--counts", profile],
-        capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-    found = re.search(r"Block counts: \[([^]]*)\]", text)
-    assert found, text
-    return [int(x) for x in found[1].split(",")]
-
-
 def shares(shared: Project) -> tuple[float, float]:
     """How much the functions `first` and `second` count in the merged profile."""
     profile = shared.root / "profiles/tiny/pgo.profdata"
-    both = [float(sum(counts(profile, f))) for f in ("first", "second")]
+    both = [float(sum(counters(profile, f))) for f in ("first", "second")]
     return both[0] / sum(both), both[1] / sum(both)
 
 
@@ -203,7 +173,7 @@ def test_what_a_child_process_does_is_in_the_profile(
     edit(app, "if (argc", "if (fork() == 0) return child(), 0;\n    wait(0);\n    if (argc")
     edit(app, "-std=c11", "-std=gnu11", "app.mk")
     shared.ok(*TRAIN)
-    assert min(counts(shared.root / "profiles/tiny/pgo.profdata", "child")) > 0
+    assert min(counters(shared.root / "profiles/tiny/pgo.profdata", "child")) > 0
 
 
 def test_the_profile_does_not_depend_on_where_the_clone_lies(

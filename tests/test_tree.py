@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import LLVM, ROOT, Project, copy_project
+from conftest import LLVM, ROOT, Project
 
 # One program for all build systems: a static and a shared library, a generated source, a helper
 # that is built and run during the build, a probe that runs, a C++ file, and flags of its own.
@@ -171,8 +171,10 @@ def write(root: Path, files: dict[str, str]) -> None:
 
 
 def tree_of(root: Path, system: str) -> Path:
-    """A source tree that is built by the given system."""
+    """A source tree that is built by the given system, as it would be released."""
     write(root, SOURCES | SYSTEMS[system])
+    if system == "autotools":
+        subprocess.run(["autoreconf", "-fi"], cwd=root, check=True, capture_output=True)
     return root
 
 
@@ -197,11 +199,6 @@ def choose(app: Path, program: str) -> None:
     assert re.search(rf"^(# )?app\.binary := {program}$", text, re.MULTILINE), text
     text = re.sub(r"(?m)^app\.binary := .*\n", "", text)
     (app / "app.mk").write_text(text + f"app.binary := {program}\n")
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return copy_project(tmp_path_factory.mktemp("tree") / "pgolab")
 
 
 def functions(project: Project, profile: Path) -> list[str]:

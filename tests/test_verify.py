@@ -1,34 +1,17 @@
 """A binary that does not do what the baseline does is found, named, and never timed."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
-from conftest import Project, copy_project
+from conftest import Project, edit_file
 
 APP = "APP=apps/tiny"
 OS = ("VARIANTS=os", "LAYOUTS=2", "BUDGET=1s")
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project for tests that change a fresh tiny app."""
-    return copy_project(tmp_path_factory.mktemp("verify") / "pgolab")
-
-
-@pytest.fixture
-def app(shared: Project) -> Path:
-    """A fresh tiny app in the shared project, with nothing built or trained."""
-    for name in ("apps", "build", "profiles"):
-        shutil.rmtree(shared.root / name, ignore_errors=True)
-    return shared.app()
-
-
 def edit(app: Path, old: str, new: str, file: str = "main.c") -> None:
-    text = (app / file).read_text()
-    assert old in text
-    (app / file).write_text(text.replace(old, new))
+    edit_file(app / file, old, new)
 
 
 def at_end(app: Path, code: str, headers: str = "") -> None:

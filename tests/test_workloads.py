@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Project, copy_project
+from conftest import ROOT, Project
 
 SERVE = ROOT / "scripts" / "serve"
 REPORT = ("report", "VARIANTS=o2-pgo", "LAYOUTS=1", "BUDGET=1s", "PRECISION=50%")
@@ -54,11 +54,6 @@ eval.two.dir     = work
 eval.two.setup   = sh -c 'mkdir work; echo held >work/made.txt'
 eval.two.cleanup = rm -r work
 """
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return copy_project(tmp_path_factory.mktemp("workloads") / "pgolab")
 
 
 def app_of(project: Project, name: str, manifest: str = MANIFEST) -> Path:
