@@ -40,7 +40,7 @@ def small(command: str) -> str:
         command = command.replace(long, instead)
     parts = command.split(" && ")
     for i, part in enumerate(parts):
-        # Each build system goes through all of it in test_tree.
+        # Build systems go through all of it in test_tree.
         for app, variant in (("build/walk-", "o2"), ("gzip", "o2-pgo-thin"), ("nbody", "o2-thin")):
             if given := re.match(rf"make pgo (APP={app}\S*) LTO=thin", part):
                 parts[i] = part = f"make verify {given[1]} VARIANTS={variant} LAYOUTS=2"
