@@ -89,7 +89,7 @@ def test_every_command_of_a_page_works(page: Path, clone: Project, ran: set[str]
         assert "make" not in re.findall(r"^    (\w+)", page.read_text(), re.MULTILINE)
     where = "."
     for command in done:
-        if command.startswith("make ") and command in ran:
+        if command.startswith(MEASURES) and command in ran:
             continue
         ran.add(command)
         run = subprocess.run(
