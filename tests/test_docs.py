@@ -57,6 +57,8 @@ def small(command: str) -> str:
         parts[i] = re.sub(r"--sizes \S+", "--sizes 2,3", parts[i])
         parts[i] = re.sub(r"--seconds \S+", "--seconds 0.3", parts[i])
         parts[i] = re.sub(r"(methods.py hyperfine)", r"\1 --repetitions 2", parts[i])
+        hot = "--app sample-apps/tiny --hot step.c:step"
+        parts[i] = parts[i].replace("gate_proof.py", f"gate_proof.py {hot}")
         few = "--replications 9 --family-replications 2"
         parts[i] = parts[i].replace("simulate.py", f"simulate.py {few}")
         parts[i] = parts[i].replace("simulate_race.py", "simulate_race.py --replications 2")
