@@ -32,7 +32,7 @@ class Way:
 
     file: str
     command: str
-    binary: str = "{app}"
+    binary: str = "{product}"
     script: Callable[[str], str] = str
 
 
@@ -130,10 +130,8 @@ def outcome(chosen: str, app: Manifest, variant: str, llvm_bin: Path) -> str:
         return "–"
     with tempfile.TemporaryDirectory(prefix="prove-") as where:
         ran = build(text, chosen, app, llvm_bin, Path(where))
-        way = WAYS[chosen].binary
-        made = ran / (way if not app.tree else "build-{variant}/{variant}/{app}").format(
-            app=app.name, variant=variant
-        )
+        product = recipe.product(app, variant)
+        made = ran / WAYS[chosen].binary.format(app=app.name, product=product)
         return "identical" if files.sha256(made) == files.sha256(measured) else "differs"
 
 

@@ -393,6 +393,13 @@ def check_format(
         )
 
 
+def product(app: Manifest, variant: str) -> str:
+    """Where a shell recipe leaves the program: that of a tree not beside app.mk, as its name may be
+    taken there.
+    """
+    return f"build-{variant}/{variant}/{app.name}" if app.tree else app.name
+
+
 def render(chosen: str, context: dict[str, Any]) -> str:
     """The template of a format, filled in."""
     environment = jinja2.Environment(
@@ -484,7 +491,7 @@ def export(description: Path, app: Manifest, llvm_bin: Path, chosen: str) -> str
             "post": post,
             "carried": carried(profiles, app, tree),
             "tree": tree,
-            "product": f"build-{variant}/{variant}/{app.name}" if tree else app.name,
+            "product": product(app, variant),
             "inner": f"{tree.inner}/" if tree and tree.inner not in ("", ".") else "",
             "beside": "app.mk" if tree else "the sources",
             "generate": generate,
